@@ -1,0 +1,142 @@
+//! Target URIs: the scheme chooses the backend.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The backend of a URI.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Scheme {
+    /// Files through the page cache.
+    File,
+    /// Files past the page cache (`O_DIRECT`).
+    Direct,
+    /// S3.
+    S3,
+    /// Azure Blob Storage.
+    Az,
+    /// Google Cloud Storage (`gs://`, also `gcs://`).
+    Gs,
+    /// Memory of the process.
+    Mem,
+    /// Nothing at all: measures the tool itself.
+    Null,
+}
+
+impl Scheme {
+    /// How it is written before `://`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Direct => "direct",
+            Self::S3 => "s3",
+            Self::Az => "az",
+            Self::Gs => "gs",
+            Self::Mem => "mem",
+            Self::Null => "null",
+        }
+    }
+
+    /// Whether its keys are files, so that blocks of them can be read and written.
+    #[must_use]
+    pub fn has_blocks(self) -> bool {
+        matches!(self, Self::File | Self::Direct | Self::Mem | Self::Null)
+    }
+}
+
+/// A parsed target: `scheme://rest`. For files the rest is an absolute path.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Uri {
+    /// Which backend.
+    pub scheme: Scheme,
+    /// Everything after `://`, without a trailing slash (unless it is the root).
+    pub path: String,
+}
+
+/// Why a text is no target.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UriError {
+    /// No `scheme://`.
+    #[error("`{0}` has no scheme; write for example `file:///mnt/data` or `s3://bucket/prefix`")]
+    NoScheme(String),
+    /// A scheme nobody knows.
+    #[error("unknown scheme `{0}://`; known are file, direct, s3, az, gs, mem and null")]
+    UnknownScheme(String),
+    /// A file URI whose path is not absolute.
+    #[error("`{0}` is not an absolute path; write three slashes, as in `file:///mnt/data`")]
+    Relative(String),
+    /// A path that climbs.
+    #[error("`{0}` contains `..`; write the path without it")]
+    Climbs(String),
+}
+
+impl FromStr for Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| UriError::NoScheme(text.to_owned()))?;
+        let scheme = match scheme {
+            "file" => Scheme::File,
+            "direct" => Scheme::Direct,
+            "s3" => Scheme::S3,
+            "az" => Scheme::Az,
+            "gs" | "gcs" => Scheme::Gs,
+            "mem" => Scheme::Mem,
+            "null" => Scheme::Null,
+            other => return Err(UriError::UnknownScheme(other.to_owned())),
+        };
+        if matches!(scheme, Scheme::File | Scheme::Direct) && !rest.starts_with('/') {
+            return Err(UriError::Relative(text.to_owned()));
+        }
+        if rest.split('/').any(|segment| segment == "..") {
+            return Err(UriError::Climbs(text.to_owned()));
+        }
+        let trimmed = rest.trim_end_matches('/');
+        let path = if trimmed.is_empty() && rest.starts_with('/') { "/" } else { trimmed };
+        Ok(Self { scheme, path: path.to_owned() })
+    }
+}
+
+impl Uri {
+    /// The URI of something below this one; an absolute `relative` (with a scheme) stands for itself elsewhere.
+    #[must_use]
+    pub fn join(&self, relative: &str) -> Self {
+        let relative = relative.trim_matches('/');
+        let path = match (self.path.as_str(), relative) {
+            (path, "") => path.to_owned(),
+            ("", relative) => relative.to_owned(),
+            (path, relative) => format!("{}/{relative}", path.trim_end_matches('/')),
+        };
+        Self { scheme: self.scheme, path }
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.name(), self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_the_backend_and_slashes_are_tidied() {
+        let uri: Uri = "file:///mnt/data/".parse().unwrap();
+        assert_eq!((uri.scheme, uri.path.as_str()), (Scheme::File, "/mnt/data"));
+        assert_eq!(uri.join("a/b/").to_string(), "file:///mnt/data/a/b");
+        assert_eq!("gcs://bucket".parse::<Uri>().unwrap().to_string(), "gs://bucket");
+        assert_eq!("mem://".parse::<Uri>().unwrap().join("x").to_string(), "mem://x");
+        assert_eq!("file:///".parse::<Uri>().unwrap().join("x").to_string(), "file:///x");
+    }
+
+    #[test]
+    fn what_is_no_target_says_what_to_write_instead() {
+        let error = |text: &str| text.parse::<Uri>().unwrap_err().to_string();
+        assert!(error("/mnt/data").contains("no scheme"));
+        assert!(error("nfs://x").contains("unknown scheme `nfs://`"));
+        assert!(error("file://mnt").contains("three slashes"));
+        assert!(error("file:///a/../b").contains("`..`"));
+    }
+}
