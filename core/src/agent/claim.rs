@@ -98,12 +98,10 @@ impl Claim {
             self.emit_interval(now, interval, out);
             return;
         }
-        match &mut self.pending {
-            Some(pending) if pending.stage == interval.stage => pending.absorb(interval),
-            _ => {
-                self.flush_pending(now, out);
-                self.pending = Some(interval);
-            }
+        if !self.pending.as_mut().is_some_and(|pending| pending.absorb(&interval).is_ok()) {
+            // Another stage, or measurement after warm-up: what was pending goes out as it is.
+            self.flush_pending(now, out);
+            self.pending = Some(interval);
         }
     }
 

@@ -20,5 +20,6 @@ pub use state::StateName;
 
 /// Unclaimed streams that may wait at the same time.
 pub const WAITING_STREAMS: usize = 8;
-/// Intervals that an agent sends ahead of acknowledgement; later ones are merged. Each stage's end may add one.
+/// Intervals that an agent sends ahead of acknowledgement; later ones are merged. The end of a stage, and of its
+/// warm-up, may add one.
 pub const UNACKNOWLEDGED: usize = 32;

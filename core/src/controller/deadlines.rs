@@ -78,7 +78,9 @@ impl Controller {
             Step::StartSent { at, .. } if late(*at, timeouts.first_stats) => {
                 format!("has sent no statistics for {} s after the start", seconds(*at))
             }
-            Step::Collecting(Work::Timed { heard, .. }) if late(*heard, timeouts.hung) => {
+            Step::Collecting(Work::Timed { heard, .. })
+                if late(*heard, timeouts.hung) && !peer.delivery.is_holding_back() =>
+            {
                 format!("hangs: it answers, but has sent no statistics for {} s", seconds(*heard))
             }
             Step::Collecting(Work::Timed { until, .. }) if self.due(*until) <= now.mono => {
@@ -122,7 +124,12 @@ impl Controller {
         if peer.link.as_ref().is_none_or(|link| link.closing.is_some() && !peer.said_end) {
             return;
         }
+        let held_back = peer.delivery.is_holding_back();
         let Some(sequence) = peer.delivery.acknowledge(now.mono) else { return };
+        if held_back && let Step::Collecting(Work::Timed { heard, .. }) = &mut peer.step {
+            // Its silence was our doing: it may send intervals again from now on.
+            *heard = now.mono;
+        }
         let last = peer.terminal == Some(sequence);
         self.send(index, Control::Acknowledge { sequence });
         if last {

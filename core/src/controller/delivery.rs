@@ -1,5 +1,6 @@
 //! Which of an agent's messages are safe on disk, and what may be acknowledged.
 
+use crate::agent::UNACKNOWLEDGED;
 use crate::time::Mono;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(super) struct Delivery {
     terminal: Option<u64>,
     /// A write failed: what is not on disk is never acknowledged.
     failed: bool,
+    /// Intervals not acknowledged, written or not: the agent stops sending when they are too many.
+    intervals: BTreeSet<u64>,
     /// Messages missing between the received ones.
     pub(super) missing: u64,
 }
@@ -46,8 +49,11 @@ impl Delivery {
     }
 
     /// A received message was handed to the journal.
-    pub(super) fn write(&mut self, sequence: u64) {
+    pub(super) fn write(&mut self, sequence: u64, is_interval: bool) {
         self.writing.insert(sequence);
+        if is_interval && !self.is_holding_back() {
+            self.intervals.insert(sequence);
+        }
     }
 
     /// The journal holds it. `terminal`: it is the stream's last message.
@@ -57,7 +63,7 @@ impl Delivery {
             if terminal {
                 self.terminal = Some(sequence);
             }
-            }
+        }
     }
 
     /// The journal could not take it.
@@ -71,6 +77,11 @@ impl Delivery {
         !self.writing.is_empty()
     }
 
+    /// Whether the agent may have stopped sending intervals because we have not acknowledged enough of them.
+    pub(super) fn is_holding_back(&self) -> bool {
+        self.intervals.len() >= UNACKNOWLEDGED
+    }
+
     /// What to acknowledge now, if anything.
     pub(super) fn acknowledge(&mut self, now: Mono) -> Option<u64> {
         if self.due().is_none_or(|due| due > now) {
@@ -78,6 +89,7 @@ impl Delivery {
         }
         let sequence = self.acknowledgeable()?;
         self.acknowledged = Some(sequence);
+        self.intervals = self.intervals.split_off(&sequence.saturating_add(1));
         self.paced = Some(now);
         Some(sequence)
     }
@@ -121,7 +133,7 @@ mod tests {
     fn nothing_is_acknowledged_before_it_is_written() {
         let mut delivery = Delivery::default();
         assert!(delivery.receive(0));
-        delivery.write(0);
+        delivery.write(0, true);
         assert_eq!(delivery.acknowledge(Mono(SECOND)), None);
         delivery.written(0, false);
         assert_eq!(delivery.acknowledge(Mono(SECOND)), Some(0));
@@ -133,7 +145,7 @@ mod tests {
         let mut delivery = Delivery::default();
         for sequence in 0..3 {
             assert!(delivery.receive(sequence));
-            delivery.write(sequence);
+            delivery.write(sequence, true);
         }
         delivery.written(1, false);
         assert_eq!(delivery.acknowledge(Mono(0)), None);
@@ -150,7 +162,7 @@ mod tests {
         let mut delivery = Delivery::default();
         for sequence in [0, 1, 4, 5] {
             assert!(delivery.receive(sequence));
-            delivery.write(sequence);
+            delivery.write(sequence, true);
         }
         assert_eq!(delivery.missing, 2);
         for sequence in [0, 1, 4] {
@@ -176,7 +188,7 @@ mod tests {
         let mut delivery = Delivery::default();
         for sequence in 0..2 {
             delivery.receive(sequence);
-            delivery.write(sequence);
+            delivery.write(sequence, true);
         }
         delivery.not_written(0);
         delivery.written(1, true);
@@ -189,7 +201,7 @@ mod tests {
         let mut delivery = Delivery::default();
         assert!(delivery.receive(u64::MAX - 1));
         assert!(delivery.receive(u64::MAX));
-        delivery.write(u64::MAX);
+        delivery.write(u64::MAX, false);
         delivery.written(u64::MAX, true);
         assert_eq!(delivery.acknowledge(Mono(0)), Some(u64::MAX));
     }

@@ -72,7 +72,11 @@ impl Controller {
     /// Ctrl-C: stop all, keep what there is. A second one ends at once.
     pub(super) fn interrupt(&mut self, now: Now) {
         if self.condemned.is_none() && self.peers.iter().all(Peer::is_over) && self.state != RunState::Init {
-            self.notice(Level::Info, None, "all agents have ended; the last results are being written".to_owned());
+            self.notice(
+                Level::Info,
+                None,
+                "all agents have ended; the last results are being written".to_owned(),
+            );
             let soon = now.mono.after(self.order.outline.timeouts.abort_wait);
             self.collecting_until = self.collecting_until.map(|until| until.min(soon));
             return;
@@ -131,8 +135,7 @@ impl Controller {
     }
 
     pub(super) fn finish_when_collected(&mut self) {
-        let settled =
-            |peer: &Peer| peer.is_over() && peer.link.is_none() && !peer.delivery.is_writing();
+        let settled = |peer: &Peer| peer.is_over() && peer.link.is_none() && !peer.delivery.is_writing();
         if self.peers.iter().all(settled) {
             self.finish();
         }

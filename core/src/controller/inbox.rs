@@ -262,7 +262,8 @@ impl Controller {
     }
 
     fn persist(&mut self, index: usize, message: AgentMessage) {
-        self.peers[index].delivery.write(message.sequence);
+        let is_interval = matches!(message.body, Report::Running(_));
+        self.peers[index].delivery.write(message.sequence, is_interval);
         self.out.push_back(Output::Persist(agent_index(index), Box::new(message)));
     }
 

@@ -18,6 +18,8 @@ mod port;
 mod roster;
 mod stages;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use machine::Controller;
 pub use outcome::{AgentEnd, AgentOutcome, ExitCode, Label, Outcome, Skew, StageStart};

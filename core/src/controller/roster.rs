@@ -223,7 +223,8 @@ impl Peer {
             Step::ConfigSent(Setup::Waiting) | Step::Ready | Step::Collecting(Work::Waiting) => None,
             Step::StartSent { at, .. } => Some(at.after(timeouts.first_stats)),
             Step::Collecting(Work::Timed { heard, until, .. }) => {
-                Some((*until).min(heard.after(timeouts.hung)))
+                let hung = heard.after(timeouts.hung);
+                Some(if self.delivery.is_holding_back() { *until } else { (*until).min(hung) })
             }
             Step::Collecting(Work::EndDue(since)) => Some(since.after(timeouts.progress)),
         };
