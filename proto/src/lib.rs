@@ -73,3 +73,6 @@ where
         .max_decoding_message_size(limits::MESSAGE_BYTES)
         .max_encoding_message_size(limits::MESSAGE_BYTES)
 }
+
+#[cfg(test)]
+mod tests;
