@@ -1,6 +1,6 @@
 //! Nothing that arrives does harm.
 
-use super::any::{agent_message, control_message};
+use super::any::{agent_message, control_message, repeatable};
 use super::roundtrip::{frame, from_agent, from_controller};
 use crate::convert::decode;
 use crate::limits::{HISTOGRAM_BYTES, LIST_ENTRIES, TEXT_BYTES};
@@ -26,6 +26,8 @@ fn unknown_field() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(repeatable())]
+
     #[test]
     fn arbitrary_bytes_give_a_message_or_undecodable(bytes in vec(any::<u8>(), 0..300)) {
         // What is taken for a message is one: it survives the way back.

@@ -1,6 +1,6 @@
 //! What was sent is what arrives.
 
-use super::any::{agent_message, control_message};
+use super::any::{agent_message, control_message, repeatable};
 use crate::convert::{Message, decode, encode};
 use crate::limits::{LIST_ENTRIES, TEXT_BYTES, YAML_BYTES};
 use crate::{CurrentRun, Description, PROTOCOL, ProtocolRange, from_bytes, to_bytes, wire};
@@ -27,6 +27,8 @@ pub(super) fn from_controller(body: Control) -> ControlMessage {
 }
 
 proptest! {
+    #![proptest_config(repeatable())]
+
     #[test]
     fn every_controller_message_arrives_as_it_was_sent(message in control_message()) {
         prop_assert_eq!(decode::<ControlMessage>(frame(message.clone()).as_slice()), message);
