@@ -14,7 +14,6 @@ const BUFFER: usize = 1 << 20;
 pub struct Memory(mpsc::Sender<DuplexStream>);
 
 /// A dialler, and the connections that it makes, for the agent to serve.
-#[must_use]
 pub fn memory() -> (Memory, impl Stream<Item = io::Result<DuplexStream>>) {
     let (sender, receiver) = mpsc::channel(1);
     (Memory(sender), ReceiverStream::new(receiver).map(Ok))

@@ -98,7 +98,7 @@ impl Claim {
             self.emit_interval(now, interval, out);
             return;
         }
-        if !self.pending.as_mut().is_some_and(|pending| pending.absorb(&interval).is_ok()) {
+        if self.pending.as_mut().is_none_or(|pending| pending.absorb(&interval).is_err()) {
             // Another stage, or measurement after warm-up: what was pending goes out as it is.
             self.flush_pending(now, out);
             self.pending = Some(interval);
