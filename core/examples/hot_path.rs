@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 const TIMES: u64 = 2_000_000;
 
+/// An entry of a mix: what, with which pool, in which order.
+type Kind = (Operation, u16, Pattern);
+
 fn main() {
     let fixed = SizeSpec::Fixed(1 << 20);
     let lognormal = SizeSpec::Lognormal { mean: 1e6, std_dev: 5e5, min: 1, max: 1 << 30 };
@@ -23,7 +26,7 @@ fn main() {
     let read = |pattern| (Operation::Read, 0, pattern);
     let get = |pool| (Operation::Get, pool, Pattern::Random);
     let put = (Operation::Put, 1, Pattern::Sequential);
-    let cases: [(&str, &[(Operation, u16, Pattern)]); 6] = [
+    let cases: [(&str, &[Kind]); 6] = [
         ("random 4 KiB reads", &[read(Pattern::Random)]),
         ("sequential 4 KiB reads", &[read(Pattern::Sequential)]),
         ("zipf 4 KiB reads", &[read(zipf)]),
@@ -82,7 +85,7 @@ fn report(name: &str, times: u64, mut call: impl FnMut()) {
     println!("{:>10.1} ns  {name}", best.as_nanos() as f64 / times as f64);
 }
 
-fn plan(sizes: [SizeSpec; 2], entries: &[(Operation, u16, Pattern)]) -> Plan {
+fn plan(sizes: [SizeSpec; 2], entries: &[Kind]) -> Plan {
     let pool = |sizes| Pool {
         base: String::new(),
         naming: Naming::Prepared,
@@ -90,7 +93,7 @@ fn plan(sizes: [SizeSpec; 2], entries: &[(Operation, u16, Pattern)]) -> Plan {
         sizes,
         fill: Fill::Random,
     };
-    let entry = |&(operation, pool, pattern): &(Operation, u16, Pattern)| {
+    let entry = |&(operation, pool, pattern): &Kind| {
         let block_size = (operation == Operation::Read).then_some(4096);
         Entry {
             operation,
