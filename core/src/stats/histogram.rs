@@ -221,11 +221,14 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, BadHistogram> {
     if length as usize != bytes.len() - 8 {
         return Err(BadHistogram::Damaged("length differs"));
     }
+    read_bounded(ZlibDecoder::new(&bytes[8..]))
+}
+
+/// All that a reader gives, if it is no more than a plain histogram can have.
+fn read_bounded(reader: impl Read) -> Result<Vec<u8>, BadHistogram> {
     let mut plain = Vec::new();
-    ZlibDecoder::new(&bytes[8..])
-        .take(PLAIN_MAX as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(|_| BadHistogram::Damaged("cannot be inflated"))?;
+    let mut bounded = reader.take(PLAIN_MAX as u64 + 1);
+    bounded.read_to_end(&mut plain).map_err(|_| BadHistogram::Damaged("cannot be inflated"))?;
     if plain.len() > PLAIN_MAX { Err(BadHistogram::TooLong) } else { Ok(plain) }
 }
 

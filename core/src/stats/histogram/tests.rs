@@ -118,6 +118,21 @@ fn a_small_message_cannot_make_a_large_allocation() {
 }
 
 #[test]
+fn no_more_is_inflated_than_a_histogram_can_have() {
+    /// Gives zeros, and fails the test when it is asked for far too many.
+    struct Bomb(usize);
+    impl Read for Bomb {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0 += buffer.len();
+            assert!(self.0 < 2 * PLAIN_MAX, "read on beyond the bound");
+            buffer.fill(0);
+            Ok(buffer.len())
+        }
+    }
+    assert_eq!(read_bounded(Bomb(0)), Err(BadHistogram::TooLong));
+}
+
+#[test]
 fn counts_that_make_no_sense_are_refused() {
     // Skips more slots than there are, by the smallest number there is.
     assert!(Histogram::decode(&ours(&[0xff; 9])).is_err());

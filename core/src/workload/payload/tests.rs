@@ -20,11 +20,13 @@ fn content_stays_the_same_across_versions() {
 #[test]
 fn content_does_not_depend_on_how_it_is_cut() {
     let payload = Payload::new(5, 6 << 20);
-    let whole = payload.slice(Fill::Random, POOL, 3, 0, 6 << 20);
-    assert_eq!(whole.len(), 6 << 20);
-    for offset in [1, 4095, (4 << 20) - 5, 5 << 20] {
-        let piece = payload.slice(Fill::Random, POOL, 3, offset as u64, 3000);
-        assert_eq!(piece, &whole[offset..offset + 3000], "from {offset}");
+    for key in 0..8 {
+        let whole = payload.slice(Fill::Random, POOL, key, 0, 6 << 20);
+        assert_eq!(whole.len(), 6 << 20);
+        for offset in [1, 4095, (4 << 20) - 5, (6 << 20) - 3000] {
+            let piece = payload.slice(Fill::Random, POOL, key, offset as u64, 3000);
+            assert!(piece == &whole[offset..offset + 3000], "key {key} from {offset}");
+        }
     }
 }
 

@@ -14,15 +14,17 @@ fn every_place_is_taken_once() {
 
 #[test]
 fn neighbours_are_scattered_evenly() {
-    let n = 1 << 40;
-    let permutation = Permutation::new(n, 5, 0, 0);
-    let mut tenths = [0_u32; 10];
-    for item in 0..10_000 {
-        tenths[(permutation.apply(item) / (n / 10 + 1)) as usize] += 1;
+    // An even and an odd number of bits, and just above a power of two.
+    for n in [1 << 40, 1 << 41, (1 << 33) + 1] {
+        let permutation = Permutation::new(n, 5, 0, 0);
+        let mut tenths = [0_u32; 10];
+        for item in 0..10_000 {
+            tenths[(permutation.apply(item) / (n / 10 + 1)) as usize] += 1;
+        }
+        // Chi-square with 9 degrees of freedom exceeds 33.7 once in 10 000 times.
+        let chi: f64 = tenths.iter().map(|&count| (f64::from(count) - 1_000.0).powi(2) / 1_000.0).sum();
+        assert!(chi < 33.7, "{n}: {tenths:?}");
     }
-    // Chi-square with 9 degrees of freedom exceeds 33.7 once in 10 000 times.
-    let chi: f64 = tenths.iter().map(|&count| (f64::from(count) - 1_000.0).powi(2) / 1_000.0).sum();
-    assert!(chi < 33.7, "{tenths:?}");
 }
 
 #[test]

@@ -1,36 +1,9 @@
 use super::*;
-use crate::plan::{ErrorPolicy, FileOptions, Fill, Pattern, Scheme, SizeSpec, Stage, Timeouts, Uri};
+use crate::plan::{Pattern, SizeSpec};
 use crate::workload::Listing;
+use crate::workload::testing::{entry, plan, pool};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-fn pool(naming: Naming, count: u64, sizes: SizeSpec) -> Pool {
-    Pool { base: "p/".into(), naming, count, sizes, fill: Fill::Random }
-}
-
-fn entry(operation: Operation, pool: u16, pattern: Pattern) -> Entry {
-    let block_size = matches!(operation, Operation::Read | Operation::Write).then_some(4096);
-    Entry { operation, weight: 1, pool: PoolId(pool), pattern, block_size, page_size: 100, concurrency: None }
-}
-
-fn plan(pools: Vec<Pool>, entries: Vec<Entry>) -> Plan {
-    let kind = StageKind::Execute { duration: Duration::from_secs(1), warmup: Duration::ZERO, entries };
-    Plan {
-        name: String::new(),
-        labels: Vec::new(),
-        seed: 2026,
-        target: Uri { scheme: Scheme::Null, path: String::new() },
-        concurrency: 8,
-        interval: Duration::from_secs(1),
-        share: Share::WHOLE,
-        pools,
-        stages: vec![Stage { name: "execute".into(), kind }],
-        errors: ErrorPolicy::default(),
-        file: FileOptions::default(),
-        timeouts: Timeouts::default(),
-    }
-}
 
 fn keys(plan: &Plan) -> Vec<Keys> {
     plan.pools.iter().zip(0..).map(|(pool, id)| Keys::new(pool, PoolId(id), plan.seed)).collect()
