@@ -18,6 +18,9 @@ pub const RUNNING: &str = "RUNNING";
 /// So many runs of one name may begin in one second in one place.
 const SAME_SECOND_MAX: u32 = 1_000;
 
+/// Bytes that a growing file gathers before it is written.
+const GROWING_BUFFER: usize = 1 << 16;
+
 /// A path and what went wrong there.
 #[derive(Debug, Error)]
 #[error("cannot {action} {}: {cause}", path.display())]
@@ -102,14 +105,35 @@ impl Directory {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), PathError> {
+        let (temporary, path) = self.prepare(name)?;
+        write_synced(&temporary, write).map_err(PathError::on("write", &path))?;
+        self.staged.push((temporary, path));
+        Ok(())
+    }
+
+    /// Begins a file that is written bit by bit, under a temporary name; [`Directory::seal`] ends it.
+    pub fn grow(&self, name: &str) -> Result<Growing, PathError> {
+        let (temporary, path) = self.prepare(name)?;
+        File::create(&temporary).map_err(PathError::on("write", &path))?;
+        Ok(Growing { temporary, path, buffer: String::new() })
+    }
+
+    /// Makes a grown file durable and stages it.
+    pub fn seal(&mut self, mut file: Growing) -> Result<(), PathError> {
+        file.flush()?;
+        let synced = File::open(&file.temporary).and_then(|file| file.sync_data());
+        synced.map_err(PathError::on("write", &file.path))?;
+        self.staged.push((file.temporary, file.path));
+        Ok(())
+    }
+
+    /// Temporary and final name of a file, whose folder then exists.
+    fn prepare(&self, name: &str) -> Result<(PathBuf, PathBuf), PathError> {
         let path = self.path.join(name);
         let folder = path.parent().unwrap_or(&self.path);
         fs::create_dir_all(folder).map_err(PathError::on("create", folder))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let temporary = path.with_file_name(format!(".{file_name}.tmp"));
-        write_synced(&temporary, write).map_err(PathError::on("write", &path))?;
-        self.staged.push((temporary, path));
-        Ok(())
+        Ok((path.with_file_name(format!(".{file_name}.tmp")), path))
     }
 
     /// Puts every staged file in place, then removes the marker: from now on the directory is finished.
@@ -121,6 +145,40 @@ impl Directory {
         let marker = self.path.join(RUNNING);
         fs::remove_file(&marker).map_err(PathError::on("remove", &marker))?;
         Ok(self.path.clone())
+    }
+}
+
+impl Drop for Directory {
+    /// Removes what was staged but not published.
+    fn drop(&mut self) {
+        for (temporary, _) in &self.staged {
+            // Only tidiness: whatever prevents it is already being reported.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+/// A file that is written bit by bit. It is open only while it flushes, so a run may have more agents than a
+/// process may have files.
+#[derive(Debug)]
+pub struct Growing {
+    temporary: PathBuf,
+    path: PathBuf,
+    buffer: String,
+}
+
+impl Growing {
+    /// Appends.
+    pub fn push(&mut self, text: &str) -> Result<(), PathError> {
+        self.buffer.push_str(text);
+        if self.buffer.len() < GROWING_BUFFER { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), PathError> {
+        let append = || File::options().append(true).open(&self.temporary)?.write_all(self.buffer.as_bytes());
+        append().map_err(PathError::on("write", &self.path))?;
+        self.buffer.clear();
+        Ok(())
     }
 }
 

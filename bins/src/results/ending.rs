@@ -18,8 +18,8 @@ pub(super) fn outcome(fold: &Fold, header: &Header, condition: Condition) -> Out
 /// What the messages say of a run whose controller did not live to see its end.
 fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
     let silent = match condition {
+        _ if fold.header.is_none() => "these are results that agents kept, without the controller's",
         Condition::Running => "the run is still going on",
-        Condition::Finished if !fold.kept.is_empty() => "these are results that agents kept, without the controller's",
         Condition::Finished | Condition::Interrupted => "the controller was interrupted before the run ended",
     };
     let agents = (0_u32..).zip(&header.agents).map(|(index, entry)| {
@@ -85,7 +85,7 @@ fn judge(outcome: &mut Outcome) {
         outcome.label = Label::Complete;
         outcome.coverage_ppm = 1_000_000;
         outcome.cause = String::new();
-    } else if completed > 0 {
+    } else if completed > 0 && outcome.exit == ExitCode::NoneCompleted {
         outcome.exit = ExitCode::SomeCompleted;
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Seen {
     pub(super) end: Option<End>,
     /// All time it reported about, warm-up included, by stage, on its own clock.
     pub(super) extents: BTreeMap<u32, Extent>,
+    /// Where its last interval of a stage ended.
+    pub(super) last_interval: BTreeMap<u32, Mono>,
     /// Stages it said it had finished.
     pub(super) done: BTreeSet<u32>,
     /// The best estimate of its monotonic clock minus the controller's, nanoseconds: from the message that took
@@ -110,7 +112,11 @@ impl Seen {
     fn report(&mut self, report: &Report) {
         match report {
             Report::Accepted(capabilities) => self.capabilities = (**capabilities).clone(),
-            Report::Running(interval) => self.extend(interval.stage, interval.from, interval.to),
+            Report::Running(interval) => {
+                self.extend(interval.stage, interval.from, interval.to);
+                let last = self.last_interval.entry(interval.stage).or_default();
+                *last = interval.to.max(*last);
+            }
             Report::StageDone(totals) => {
                 self.extend(totals.stage, totals.from, totals.to);
                 self.done.insert(totals.stage);

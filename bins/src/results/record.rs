@@ -105,10 +105,24 @@ pub struct KeptHeader {
 pub struct AgentRecord {
     /// Whose.
     pub agent: AgentIndex,
-    /// When it arrived, on the clocks of the process that wrote the journal.
+    /// When it arrived, on the clocks of the process that wrote the journal; zero when it never did.
     pub received: Now,
     /// What it says.
     pub message: AgentMessage,
+}
+
+impl AgentRecord {
+    /// A message that its agent kept.
+    #[must_use]
+    pub fn never_received(agent: AgentIndex, message: AgentMessage) -> Self {
+        Self { agent, received: Now::default(), message }
+    }
+
+    /// Whether a controller received it, so that its stamps relate the two clocks.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.received != Now::default()
+    }
 }
 
 /// Something that happened in a run: a state transition, or a notice to a person.

@@ -7,11 +7,11 @@
 //! nothing is acknowledged before it was written here; so it holds at most 32 messages and a few events an agent.
 //! The same bound holds for what is kept in memory after the disk has failed.
 
-use super::directory::{Directory, JOURNAL, PathError};
+use super::directory::{Condition, Directory, JOURNAL, PathError};
 use super::files;
 use super::journal::{self, MAGIC};
 use super::record::{AgentRecord, Event, Header, Record};
-use super::run::Results;
+use super::run::{Place, Results};
 use super::source::Source;
 use crate::report;
 use iobench_core::controller::{ExitCode, Outcome};
@@ -59,7 +59,7 @@ impl Sink for File {
 #[derive(Debug)]
 pub struct ResultsWriter {
     queue: Sender<Item>,
-    thread: JoinHandle<Finished>,
+    thread: JoinHandle<Option<Finished>>,
     path: Option<PathBuf>,
 }
 
@@ -155,7 +155,8 @@ impl ResultsWriter {
     #[must_use = "it says whether the results are on the disk"]
     pub fn finish(self, outcome: Outcome) -> Finished {
         self.enqueue(Item::Finish(Box::new(outcome)));
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let finished = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        finished.expect("the thread ends without results only when its queue is dropped before the outcome")
     }
 }
 
@@ -205,7 +206,9 @@ impl Worker {
         Self { journal, directory, header, persisted, unwritten: Vec::new(), unwritten_events: 0 }
     }
 
-    fn run(mut self, items: &Receiver<Item>) -> Finished {
+    /// Until the outcome; `None` when the writer is dropped without one: the directory then stays as an
+    /// interrupted controller leaves it.
+    fn run(mut self, items: &Receiver<Item>) -> Option<Finished> {
         let mut batch = Vec::new();
         while let Ok(first) = items.recv() {
             let mut outcome = None;
@@ -218,12 +221,10 @@ impl Worker {
             }
             self.write(&mut batch);
             if let Some(outcome) = outcome {
-                return self.finish(*outcome);
+                return Some(self.finish(*outcome));
             }
         }
-        // The writer was dropped without an outcome: the directory stays as an interrupted controller leaves it.
-        let outcome = super::run::interrupted_outcome(&self.header);
-        self.present(outcome)
+        None
     }
 
     /// Writes a batch with one sync, then answers for each of its messages.
@@ -261,7 +262,41 @@ impl Worker {
     }
 
     fn finish(mut self, outcome: Outcome) -> Finished {
-        self.write(&mut vec![Record::Outcome(Box::new(outcome.clone()))]);
-        self.present(outcome)
+        let outcome = Record::Outcome(Box::new(outcome));
+        self.write(&mut vec![outcome.clone()]);
+        let path = self.directory.as_ref().map(|directory| directory.path().to_owned());
+        let source = self.source(path.as_deref());
+        let place = Place::Directory(path.clone().unwrap_or_default());
+        let (mut results, readable) = match Results::fold(&source, Condition::Finished, place.clone()) {
+            Ok(results) => (results, Ok(())),
+            // Not even the journal's beginning can be read back: what is in memory is all there is.
+            Err(error) => {
+                let header = Record::Header(Box::new(self.header.clone()));
+                let records = [header].into_iter().chain(source.unwritten.clone()).chain([outcome]);
+                let memory = Source { journals: Vec::new(), unwritten: records.collect() };
+                let results = Results::fold(&memory, Condition::Finished, place);
+                (results.expect("no disk is read, and there is a header"), Err(error.to_string()))
+            }
+        };
+        let journal = std::mem::replace(&mut self.journal, Err(String::new())).map(drop);
+        let written = journal.and(readable).and_then(|()| match self.directory.take() {
+            Some(directory) => files::write(directory, &results, &source).map(drop).map_err(|e| e.to_string()),
+            None => Ok(()),
+        });
+        let failure = written.err();
+        if let Some(cause) = &failure {
+            results.place = Place::Unwritten { cause: cause.clone(), partly: path.clone() };
+        }
+        Finished { directory: path, text: report::text(&results), results, failure }
+    }
+
+    /// The journal as far as it was written, then what was not.
+    fn source(&mut self, directory: Option<&Path>) -> Source {
+        let journals = directory.map(|path| path.join(JOURNAL)).into_iter().collect::<Vec<_>>();
+        let mut unwritten = std::mem::take(&mut self.unwritten);
+        if journals.is_empty() {
+            unwritten.insert(0, Record::Header(Box::new(self.header.clone())));
+        }
+        Source { journals, unwritten }
     }
 }
