@@ -3,12 +3,14 @@
 //! All of them take their numbers from the same rows, so text, TSV and JSON agree.
 
 mod bottleneck;
+mod hlog;
 mod json;
 mod text;
 mod tsv;
 pub mod units;
 
 pub use bottleneck::{Bottleneck, bottleneck};
+pub use hlog::{hlog_header, hlog_lines};
 pub use json::{SCHEMA, environment, json};
 pub use text::text;
 pub use tsv::{series_header, series_row, stage_tsv, tsv};

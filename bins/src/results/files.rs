@@ -95,7 +95,7 @@ fn agent_folders(results: &Results) -> Vec<String> {
     results.agents.iter().map(|agent| format!("agents/{}", unused(&agent.outcome.id))).collect()
 }
 
-/// `perf_log.tsv`, for all and for each agent.
+/// `perf_log.tsv`, for all and for each agent, and `latency.hlog` for all.
 fn series(
     directory: &mut Directory,
     results: &Results,
@@ -104,6 +104,9 @@ fn series(
 ) -> Result<(), FinalError> {
     let mut all = directory.grow("perf_log.tsv")?;
     all.push(&report::series_header())?;
+    let mut hlog = directory.grow("latency.hlog")?;
+    let start = results.header.started.unix;
+    hlog.push(&report::hlog_header(start))?;
     let mut each = Vec::new();
     for folder in folders {
         let mut file = directory.grow(&format!("{folder}/perf_log.tsv"))?;
@@ -115,13 +118,18 @@ fn series(
         let name = point.agent.map_or_else(|| "all".to_owned(), |agent| results.agent_id(agent));
         let row = report::series_row(&name, &point);
         let own = point.agent.and_then(|agent| each.get_mut(agent.0 as usize));
-        let written = all.push(&row).and_then(|()| own.map_or(Ok(()), |file| file.push(&row)));
+        let mut written = all.push(&row).and_then(|()| own.map_or(Ok(()), |file| file.push(&row)));
+        if point.agent.is_none() && !point.warmup {
+            // A histogram that cannot be read is in no total either, and is said with the losses.
+            let lines = report::hlog_lines(start, &point).unwrap_or_default();
+            written = written.and_then(|()| hlog.push(&lines));
+        }
         failure = failure.take().or(written.err());
     })?;
     if let Some(failure) = failure {
         return Err(failure.into());
     }
-    Ok(each.into_iter().chain([all]).try_for_each(|file| directory.seal(file))?)
+    Ok(each.into_iter().chain([all, hlog]).try_for_each(|file| directory.seal(file))?)
 }
 
 /// `events.jsonl`: every state transition and notice, a JSON document a line.

@@ -1,10 +1,10 @@
 //! Where results are read from: one journal or several, and what could not be written.
 
 use super::journal::{ReadError, Reader};
-use super::record::{AgentRecord, Record};
+use super::record::{AgentRecord, FORMAT, Record};
 use iobench_core::message::{AgentIndex, Session};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Records that can be read again and again, so that no report needs them all in memory.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,10 @@ impl Source {
         };
         for path in &self.journals {
             let mut reader = Reader::open(path)?;
-            reader.by_ref().for_each(|record| pass(&record));
+            for record in reader.by_ref() {
+                refuse_newer(&record, path)?;
+                pass(&record);
+            }
             if let Some(loss) = reader.loss() {
                 losses.push(format!("{}: {loss}", path.display()));
             }
@@ -56,6 +59,15 @@ impl Source {
         self.unwritten.iter().for_each(pass);
         Ok(losses)
     }
+}
+
+fn refuse_newer(record: &Record, path: &Path) -> Result<(), ReadError> {
+    let format = match record {
+        Record::Header(header) => header.format,
+        Record::Kept(header) => header.format,
+        _ => FORMAT,
+    };
+    if format > FORMAT { Err(ReadError::Newer { path: path.display().to_string(), format }) } else { Ok(()) }
 }
 
 /// Which messages were seen. Used only for merging, where two journals can hold the same.

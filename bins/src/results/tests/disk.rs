@@ -139,6 +139,12 @@ fn answers() -> (Answers, Persisted) {
     (answers, Box::new(persisted))
 }
 
+fn wait_until(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::yield_now();
+    }
+}
+
 fn feed(writer: &ResultsWriter, records: &[Record]) {
     for record in records {
         match record {
@@ -208,15 +214,19 @@ fn files(directory: &Path) -> Vec<String> {
 fn an_interrupted_directory_becomes_a_partial_report() {
     let place = tempfile::tempdir().unwrap();
     let (header, records, _) = complete_run();
-    let writer = ResultsWriter::create(place.path(), header, Box::new(|_, _, _| ())).unwrap();
+    let (answers, persisted) = answers();
+    let writer = ResultsWriter::create(place.path(), header, persisted).unwrap();
     let path = writer.directory().unwrap().to_owned();
     let until = records.iter().position(|record| match record {
         Record::Agent(record) => record.received.mono > at(15).mono,
         _ => false,
     });
-    feed(&writer, &records[..until.unwrap()]);
+    let until = until.unwrap();
+    feed(&writer, &records[..until]);
+    wait_until(|| answers.lock().unwrap().len() == until);
     assert_eq!(Results::open(&path).unwrap().condition, Condition::Running);
-    writer.abandon();
+    drop(writer);
+    wait_until(|| condition(&path) == Condition::Interrupted);
     // What a killed process leaves of the record it was writing.
     File::options().append(true).open(path.join(JOURNAL)).unwrap().write_all(&[9, 0, 0, 0, 2]).unwrap();
 
@@ -271,12 +281,10 @@ fn a_full_disk_is_named_and_the_summary_is_whole_all_the_same() {
     let sink = Filling::new(&path.join(JOURNAL), 6_000);
     let (answers, persisted) = answers();
     let writer = ResultsWriter::begin(directory, Box::new(sink), header, persisted).unwrap();
-    for record in &records {
+    for (index, record) in records.iter().enumerate() {
         feed(&writer, std::slice::from_ref(record));
         // One batch each, so that the disk fills in the middle of the run.
-        while answers.lock().unwrap().len() <= records.iter().position(|r| r == record).unwrap() {
-            std::thread::yield_now();
-        }
+        wait_until(|| answers.lock().unwrap().len() > index);
     }
     let finished = writer.finish(outcome);
 
