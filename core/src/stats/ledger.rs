@@ -39,6 +39,7 @@ struct Account {
 /// What one agent measured in one stage.
 #[derive(Clone, Debug, Default)]
 pub struct StageAccount {
+    stage: u32,
     intervals: IntervalSum,
     totals: Option<StageTotals>,
 }
@@ -172,14 +173,18 @@ impl Ledger {
 impl Account {
     fn add_interval(&mut self, interval: &Interval) -> Result<(), BadHistogram> {
         for (_, earlier) in self.stages.range_mut(..interval.stage) {
-            earlier.intervals.rest();
+            earlier.intervals.sum.rest();
         }
-        self.stages.entry(interval.stage).or_default().intervals.add(interval)
+        self.stage(interval.stage).intervals.add(interval)
+    }
+
+    fn stage(&mut self, stage: u32) -> &mut StageAccount {
+        self.stages.entry(stage).or_insert_with(|| StageAccount { stage, ..StageAccount::default() })
     }
 
     fn set_totals(&mut self, totals: &StageTotals) {
-        let stage = self.stages.entry(totals.stage).or_default();
-        stage.intervals.rest();
+        let stage = self.stage(totals.stage);
+        stage.intervals.sum.rest();
         stage.totals = Some(totals.clone());
     }
 }
@@ -188,7 +193,7 @@ impl StageAccount {
     /// What counts: the totals that the agent stated, else the sum of its intervals.
     #[must_use]
     pub fn totals(&self) -> StageTotals {
-        self.totals.clone().unwrap_or_else(|| self.intervals.totals())
+        self.totals.clone().unwrap_or_else(|| self.intervals.totals(self.stage))
     }
 
     /// Whether the agent stated totals.
@@ -229,12 +234,12 @@ impl StageAccount {
             bytes: (totals.bytes(), intervals.bytes()),
             errors: (totals.error_count(), intervals.error_count()),
         };
-        difference.is_some().then_some(difference)
+        difference.differs().then_some(difference)
     }
 }
 
 impl Difference {
-    fn is_some(&self) -> bool {
+    fn differs(&self) -> bool {
         [self.count, self.bytes, self.errors].iter().any(|(totals, intervals)| totals != intervals)
     }
 }
@@ -257,14 +262,10 @@ impl IntervalSum {
         Ok(())
     }
 
-    fn rest(&mut self) {
-        self.sum.rest();
-    }
-
-    fn totals(&self) -> StageTotals {
+    fn totals(&self, stage: u32) -> StageTotals {
         let (from, to) = self.window.unwrap_or_default();
         StageTotals {
-            stage: 0,
+            stage,
             from,
             to,
             tally: self.sum.tally(),
@@ -329,3 +330,6 @@ impl Sequences {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
