@@ -4,8 +4,7 @@ use crate::drive::agent::{Ports as AgentPorts, engine_events};
 use crate::drive::controller::{Handle, Ports, Results};
 use crate::drive::{self, Clock, Inbox, SystemClock};
 use crate::grpc::{self, Dial};
-use crate::results::record::{Event, Header};
-use crate::results::writer::{Finished, ResultsWriter};
+use crate::results::{Event, Finished, Header, Persisted, ResultsWriter};
 use crate::ui::{LogAgent, Plain};
 use anyhow::Context;
 use iobench_backends::LocalEngine;
@@ -16,7 +15,7 @@ use iobench_core::message::{AgentIndex, AgentMessage, RunId};
 use iobench_core::time::Now;
 use iobench_proto::{Description, PROTOCOL};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::transport::Server;
 
@@ -100,14 +99,15 @@ async fn conduct(
 }
 
 /// A journal on disk; where there can be none, the run goes on and its summary is printed.
-fn begin_results(parent: &std::path::Path, header: Header, handle: Handle) -> anyhow::Result<ResultsWriter> {
-    let persisted = |handle: Handle| -> crate::results::writer::Persisted {
+fn begin_results(parent: &Path, header: Header, handle: Handle) -> anyhow::Result<ResultsWriter> {
+    let persisted = |handle: Handle| -> Persisted {
         Box::new(move |agent, sequence, result| handle.persisted(agent, sequence, result))
     };
     ResultsWriter::create(parent, header.clone(), persisted(handle.clone())).or_else(|error| {
         let cause = error.to_string();
         writeln!(std::io::stderr(), "error: {cause}; the run goes on, and its summary will be printed").ok();
-        ResultsWriter::detached(header, cause, persisted(handle)).context("the results thread cannot be started")
+        ResultsWriter::detached(header, cause, persisted(handle))
+            .context("the results thread cannot be started")
     })
 }
 

@@ -5,7 +5,7 @@ use super::{REJECTED, block_on, output, parse};
 use crate::drive::agent::{Event, Ports, engine_events};
 use crate::drive::{self, Inbox, Local, SystemClock};
 use crate::grpc::{self, tls::ServerTls};
-use crate::results::kept;
+use crate::results;
 use crate::run::description;
 use crate::ui::LogAgent;
 use anyhow::Context;
@@ -68,7 +68,10 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
     if let Some(tls) = server_tls(&cli) {
         server = server.tls_config(tls.config()?).context("TLS cannot be set up")?;
     } else if !cli.listen.ip().is_loopback() {
-        warn!("listening on {} without TLS: whoever reaches this port can make this host read, write and delete files as this user", cli.listen);
+        warn!(
+            "listening on {} without TLS: whoever reaches this port can make this host read, write and delete files as this user",
+            cli.listen
+        );
     }
     let (bound, incoming) = grpc::listen(cli.listen)
         .await
@@ -100,13 +103,20 @@ fn server_tls(cli: &Cli) -> Option<ServerTls> {
 fn default_state_dir() -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-    base.map(|base| base.join("iobench-agent")).context("neither XDG_STATE_HOME nor HOME is set; give --state-dir")
+    base.map(|base| base.join("iobench-agent"))
+        .context("neither XDG_STATE_HOME nor HOME is set; give --state-dir")
 }
 
 fn keep(state: &Path, now: Now, run: &KeptRun) {
-    match kept::keep(state, now, run) {
-        Ok(path) => info!("no controller confirmed the results of run {}: kept in {}; read them with iobench merge", run.run, path.display()),
-        Err(error) => error!("no controller confirmed the results of run {}, and they cannot be kept: {error}", run.run),
+    match results::keep(state, now, run) {
+        Ok(path) => info!(
+            "no controller confirmed the results of run {}: kept in {}; read them with iobench merge",
+            run.run,
+            path.display()
+        ),
+        Err(error) => {
+            error!("no controller confirmed the results of run {}, and they cannot be kept: {error}", run.run)
+        }
     }
 }
 

@@ -91,8 +91,10 @@ fn agents_setting(list: &str) -> String {
             _ => addresses.push(String::new()),
         }
     }
-    let entries: Vec<_> =
-        addresses.iter().map(|address| format!("{{address: '{}'}}", address.trim().replace('\'', "''"))).collect();
+    let entries: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("{{address: '{}'}}", address.trim().replace('\'', "''")))
+        .collect();
     format!("distributed.agents=[{}]", entries.join(", "))
 }
 
@@ -128,7 +130,8 @@ fn line(address: &str, it: &Description) -> String {
         it.state
     );
     if let Some(current) = &it.current {
-        write!(line, " for {} s by run {}", current.age.as_secs(), current.run).expect("a string takes everything");
+        write!(line, " for {} s by run {}", current.age.as_secs(), current.run)
+            .expect("a string takes everything");
     }
     line + "\n"
 }

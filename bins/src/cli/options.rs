@@ -4,7 +4,7 @@ use super::output::{complain, print, warn};
 use super::{REJECTED, output};
 use crate::grpc::tls::ClientTls;
 use crate::report;
-use crate::results::writer::Finished;
+use crate::results::Finished;
 use crate::run::{self, Job};
 use clap::Args;
 use iobench_core::config;

@@ -53,7 +53,8 @@ impl Quick {
     }
 
     pub(super) fn put(self) -> (String, RunOptions) {
-        let count = self.objects.as_ref().map_or(String::new(), |count| format!(", count: {}", quoted(count)));
+        let count =
+            self.objects.as_ref().map_or(String::new(), |count| format!(", count: {}", quoted(count)));
         let size = quoted(self.size.as_deref().unwrap_or("1MiB"));
         let entry = format!("{{op: put, path: put/, object_size: {size}{count}}}");
         (self.yaml("", &entry), self.options)
@@ -82,11 +83,17 @@ impl Quick {
     fn yaml(&self, prepare: &str, entry: &str) -> String {
         let Self { target, duration, concurrency, warmup, cleanup, .. } = self;
         let mut yaml = String::new();
-        let pairs = [("target", target), ("duration", duration), ("warmup_period", warmup), ("concurrency", concurrency)];
+        let pairs = [
+            ("target", target),
+            ("duration", duration),
+            ("warmup_period", warmup),
+            ("concurrency", concurrency),
+        ];
         for (key, value) in pairs {
             writeln!(yaml, "{key}: {}", quoted(value)).expect("a string takes everything");
         }
-        write!(yaml, "prepare:\n  cleanup: {cleanup}\n{prepare}workload:\n  - {entry}\n").expect("a string takes everything");
+        write!(yaml, "prepare:\n  cleanup: {cleanup}\n{prepare}workload:\n  - {entry}\n")
+            .expect("a string takes everything");
         yaml
     }
 }

@@ -158,9 +158,7 @@ impl<E: Engine, K: FnMut(Now, KeptRun)> Edge<Agent> for AgentEdge<E, K> {
 impl<E, K> AgentEdge<E, K> {
     fn describe(&self, machine: &Agent, now: Now) -> Description {
         let status = machine.status();
-        let current = status
-            .run
-            .map(|(run, since)| CurrentRun { run, age: now.mono.since(since.mono) });
+        let current = status.run.map(|(run, since)| CurrentRun { run, age: now.mono.since(since.mono) });
         Description { state: status.state.as_str().to_owned(), current, ..self.description.clone() }
     }
 }

@@ -82,7 +82,8 @@ async fn channel(
 ) -> Result<Channel, ConnectError> {
     let tls = dial.tls();
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}")).map_err(|error| failure(&error))?;
+    let mut endpoint =
+        Endpoint::from_shared(format!("{scheme}://{address}")).map_err(|error| failure(&error))?;
     if let Some(tls) = tls {
         endpoint = endpoint.tls_config(tls).map_err(|error| failure(&error))?;
     }

@@ -15,8 +15,11 @@ use tokio_stream::StreamExt;
 use tonic::Streaming;
 
 /// Forwards what arrives on a stream, in order, then says how the stream ended. Ends early when nobody listens.
-pub(crate) async fn pump<T, F, G>(mut incoming: Streaming<T>, forward: impl Fn(T) -> F, closed: impl FnOnce(Gone) -> G)
-where
+pub(crate) async fn pump<T, F, G>(
+    mut incoming: Streaming<T>,
+    forward: impl Fn(T) -> F,
+    closed: impl FnOnce(Gone) -> G,
+) where
     F: Future<Output = bool>,
     G: Future<Output = bool>,
 {

@@ -35,7 +35,10 @@ impl iobench_proto::Agent for Service {
         Ok(Response::new(ReceiverStream::new(outgoing)))
     }
 
-    async fn describe(&self, _: Request<wire::DescribeRequest>) -> Result<Response<wire::Description>, Status> {
+    async fn describe(
+        &self,
+        _: Request<wire::DescribeRequest>,
+    ) -> Result<Response<wire::Description>, Status> {
         let (asker, answer) = oneshot::channel();
         self.local.send(Event::Describe(asker));
         let description = answer.await.map_err(|_| Status::unavailable("the agent is ending"))?;
@@ -64,7 +67,9 @@ where
 }
 
 /// Binds an address and gives the connections made to it, and the address with the port that was chosen.
-pub async fn listen(address: SocketAddr) -> io::Result<(SocketAddr, impl Stream<Item = io::Result<TcpStream>>)> {
+pub async fn listen(
+    address: SocketAddr,
+) -> io::Result<(SocketAddr, impl Stream<Item = io::Result<TcpStream>>)> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     let incoming = TcpListenerStream::new(listener).map(|connection| {

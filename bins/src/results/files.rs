@@ -23,7 +23,11 @@ pub(super) enum FinalError {
 }
 
 /// Writes every final file and publishes them all; the directory is finished when this returns.
-pub(super) fn write(mut directory: Directory, results: &Results, source: &Source) -> Result<PathBuf, FinalError> {
+pub(super) fn write(
+    mut directory: Directory,
+    results: &Results,
+    source: &Source,
+) -> Result<PathBuf, FinalError> {
     let label = results.outcome.label;
     put(&mut directory, "config.yaml", &results.header.config)?;
     put(&mut directory, "environment.json", &report::environment(results))?;
@@ -77,9 +81,11 @@ fn stage_files(results: &Results) -> Vec<(String, &StageResult)> {
     files.extend(prepare.map(|stage| ("prepare_results.tsv".to_owned(), stage)));
     files.extend(workload.map(|stage| ("workload_results.tsv".to_owned(), stage)));
     if files.len() < results.stages.len() {
-        files.extend(stages().map(|stage| {
-            (format!("{:02}_{}_results.tsv", stage.index + 1, file_safe(&stage.name)), stage)
-        }));
+        files.extend(
+            stages().map(|stage| {
+                (format!("{:02}_{}_results.tsv", stage.index + 1, file_safe(&stage.name)), stage)
+            }),
+        );
     }
     files
 }

@@ -73,7 +73,11 @@ pub fn each_point(
 }
 
 impl<'a> Point<'a> {
-    fn of_agent(stage: &'a StageResult, agent: AgentIndex, interval: &Interval) -> Result<Self, BadHistogram> {
+    fn of_agent(
+        stage: &'a StageResult,
+        agent: AgentIndex,
+        interval: &Interval,
+    ) -> Result<Self, BadHistogram> {
         let duration = interval.to.since(interval.from);
         let group = |group| row(&interval.tally, Scope::Group(group), duration);
         Ok(Self {
@@ -117,7 +121,8 @@ struct Slot<'a> {
 impl<'a> Slots<'a> {
     fn new(results: &'a Results) -> Self {
         let interval = i64::try_from(results.header.interval.as_nanos()).unwrap_or(i64::MAX).max(1);
-        let mut slots = Self { interval, open: BTreeMap::new(), reached: BTreeMap::new(), last: BTreeMap::new() };
+        let mut slots =
+            Self { interval, open: BTreeMap::new(), reached: BTreeMap::new(), last: BTreeMap::new() };
         for stage in &results.stages {
             for part in &stage.agents {
                 let Some(end) = part.last_interval else { continue };
@@ -163,12 +168,16 @@ impl<'a> Slot<'a> {
             agents.entry(*agent).or_default().push(interval);
         }
         let duration = agents.values().map(|parts| time(parts)).max()?;
-        let elapsed =
-            self.parts.iter().map(|(agent, interval)| self.stage.timeline.elapsed(*agent, interval.to)).max()?;
+        let elapsed = self
+            .parts
+            .iter()
+            .map(|(agent, interval)| self.stage.timeline.elapsed(*agent, interval.to))
+            .max()?;
         let group = |group| {
             let row = row(&tally, Scope::Group(group), duration).ok().flatten()?;
             // Each agent's rate is over its own time: one that merged intervals must not dilute the others.
-            let rate = |of: fn(&Cell) -> u64| agents.values().map(|parts| rate(parts, group, of)).sum::<f64>();
+            let rate =
+                |of: fn(&Cell) -> u64| agents.values().map(|parts| rate(parts, group, of)).sum::<f64>();
             let (ops_per_sec, mib_per_sec) = (rate(|cell| cell.count), rate(|cell| cell.bytes) / 1_048_576.0);
             Some(Row { ops_per_sec, mib_per_sec, ..row })
         };
@@ -212,7 +221,8 @@ fn mean_cpu(shares: impl Iterator<Item = CpuShare>) -> Option<CpuShare> {
     let shares: Vec<_> = shares.collect();
     let count = u64::try_from(shares.len()).ok().filter(|&count| count > 0)?;
     let mean = |of: fn(&CpuShare) -> u32| {
-        u32::try_from(shares.iter().map(|share| u64::from(of(share))).sum::<u64>() / count).unwrap_or(u32::MAX)
+        u32::try_from(shares.iter().map(|share| u64::from(of(share))).sum::<u64>() / count)
+            .unwrap_or(u32::MAX)
     };
     Some(CpuShare { user: mean(|s| s.user), system: mean(|s| s.system), iowait: mean(|s| s.iowait) })
 }

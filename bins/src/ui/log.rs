@@ -18,7 +18,9 @@ impl Observer<Agent> for LogAgent {
                 Control::Configure(configure) => {
                     info!(run = %message.run, agent = configure.agent_id, "a controller configures this agent");
                 }
-                Control::Start { stage, .. } | Control::Begin { stage } => debug!(stage, "told to begin a stage"),
+                Control::Start { stage, .. } | Control::Begin { stage } => {
+                    debug!(stage, "told to begin a stage")
+                }
                 Control::Abort { reason } => info!(reason, "told to stop"),
                 _ => {}
             },

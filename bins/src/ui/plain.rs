@@ -40,7 +40,14 @@ impl Plain {
     /// For a run of these stages; `quiet`: only warnings and errors.
     #[must_use]
     pub fn new(outline: Outline, quiet: bool) -> Self {
-        Self { outline, quiet, written: None, began: None, preparing: BTreeMap::new(), running: Running::default() }
+        Self {
+            outline,
+            quiet,
+            written: None,
+            began: None,
+            preparing: BTreeMap::new(),
+            running: Running::default(),
+        }
     }
 
     fn line(&self, text: &str) {
@@ -53,7 +60,8 @@ impl Plain {
         if let Some(since) = self.due(now) {
             let stage = progress.stage;
             let all = || self.preparing.values().filter(|progress| progress.stage == stage);
-            let (done, total): (u64, u64) = (all().map(|p| p.objects).sum(), all().map(|p| p.objects_total).sum());
+            let (done, total): (u64, u64) =
+                (all().map(|p| p.objects).sum(), all().map(|p| p.objects_total).sum());
             let bytes: u64 = all().map(|p| p.bytes).sum();
             let bytes_total: u64 = all().map(|p| p.bytes_total).sum();
             let name = self.stage_name(stage);
@@ -65,7 +73,11 @@ impl Plain {
                 }
                 _ => String::new(),
             };
-            self.line(&format!("{name}: {done} of {total} objects, {:.0} of {:.0} MiB{left}", mib(bytes), mib(bytes_total)));
+            self.line(&format!(
+                "{name}: {done} of {total} objects, {:.0} of {:.0} MiB{left}",
+                mib(bytes),
+                mib(bytes_total)
+            ));
         }
     }
 

@@ -80,6 +80,12 @@ impl Claim {
         self
     }
 
+    /// The sequence number of the last message.
+    #[cfg(test)]
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.sent
+    }
+
     /// Whether only one sequence number is left, which belongs to the terminal message.
     pub(super) fn is_exhausted(&self) -> bool {
         self.sequence == u64::MAX

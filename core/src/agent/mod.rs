@@ -7,10 +7,10 @@ mod claim;
 mod deadlines;
 mod inbox;
 mod machine;
+#[cfg(test)]
+mod matrix;
 mod port;
 mod state;
-#[cfg(test)]
-mod tests;
 mod work;
 
 pub(crate) use machine::{ABSENCE, GRACE};

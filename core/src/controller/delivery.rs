@@ -48,6 +48,12 @@ impl Delivery {
         true
     }
 
+    /// The newest sequence number received.
+    #[cfg(test)]
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.expected.map(|expected| expected - 1)
+    }
+
     /// A received message was handed to the journal.
     pub(super) fn write(&mut self, sequence: u64, is_interval: bool) {
         self.writing.insert(sequence);

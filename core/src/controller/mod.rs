@@ -13,6 +13,8 @@ mod delivery;
 mod endings;
 mod inbox;
 mod machine;
+#[cfg(test)]
+mod matrix;
 mod outcome;
 mod port;
 mod roster;
