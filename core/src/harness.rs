@@ -157,7 +157,7 @@ impl Harness {
     }
 
     pub(crate) fn begin(&mut self) {
-        self.to_controller(controller::Input::Begin);
+        self.controller_gets(controller::Input::Begin);
     }
 
     /// Runs to the end and gives the outcome; panics when the run does not end within a day.
@@ -206,11 +206,11 @@ impl Harness {
                 for index in 0..self.hosts.len() {
                     let host = &self.hosts[index];
                     if host.machine.poll_timeout().is_some_and(|t| t.0.saturating_sub(host.ahead) <= at) {
-                        self.to_agent(index, agent::Input::Timeout);
+                        self.agent_gets(index, agent::Input::Timeout);
                     }
                 }
                 if self.controller.poll_timeout().is_some_and(|t| t.0 <= at) {
-                    self.to_controller(controller::Input::Timeout);
+                    self.controller_gets(controller::Input::Timeout);
                 }
             }
         }
@@ -226,22 +226,22 @@ impl Harness {
         match happening {
             Happening::ToAgent(index, stream, message) => {
                 if self.open.contains(&stream) && !self.hosts[index].cut {
-                    self.to_agent(index, agent::Input::Received(stream, message));
+                    self.agent_gets(index, agent::Input::Received(stream, message));
                 }
             }
             Happening::ToController(index, stream, message) => {
                 if self.open.contains(&stream) && !self.hosts[index].cut {
-                    self.to_controller(controller::Input::Received(agent_index(index), stream, message));
+                    self.controller_gets(controller::Input::Received(agent_index(index), stream, message));
                 }
             }
             Happening::AgentLoses(index, stream) => {
                 if !self.hosts[index].cut {
-                    self.to_agent(index, agent::Input::Closed(stream, Gone::Ended));
+                    self.agent_gets(index, agent::Input::Closed(stream, Gone::Ended));
                 }
             }
             Happening::ControllerLoses(index, stream) => {
                 if self.open.remove(&stream) && !self.hosts[index].cut {
-                    self.to_controller(controller::Input::Closed(agent_index(index), stream, Gone::Ended));
+                    self.controller_gets(controller::Input::Closed(agent_index(index), stream, Gone::Ended));
                 }
             }
             Happening::Dialled(index, attempt) => self.dialled(index, attempt),
@@ -254,7 +254,7 @@ impl Harness {
                 } else {
                     controller::Input::Persisted { agent, sequence }
                 };
-                self.to_controller(input);
+                self.controller_gets(input);
             }
         }
     }
@@ -266,14 +266,14 @@ impl Harness {
         }
         if self.hosts[index].refuses || self.hosts[index].dead {
             let cause = controller::ConnectError { message: "connection refused".to_owned() };
-            return self.to_controller(controller::Input::ConnectFailed { agent, attempt, cause });
+            return self.controller_gets(controller::Input::ConnectFailed { agent, attempt, cause });
         }
         self.streams += 1;
         let stream = StreamId(self.streams);
         self.open.insert(stream);
-        self.to_agent(index, agent::Input::Opened(stream));
-        self.to_controller(controller::Input::Connected { agent, attempt });
-        self.to_controller(controller::Input::Opened { agent, attempt, stream });
+        self.agent_gets(index, agent::Input::Opened(stream));
+        self.controller_gets(controller::Input::Connected { agent, attempt });
+        self.controller_gets(controller::Input::Opened { agent, attempt, stream });
     }
 
     /// The agent's process ends; `fin`: its host says so.
@@ -314,10 +314,10 @@ impl Harness {
     /// A process that was stopped goes on: it handles what has arrived meanwhile.
     pub(crate) fn wake_controller(&mut self) {
         self.controller_stopped = false;
-        self.to_controller(controller::Input::Timeout);
+        self.controller_gets(controller::Input::Timeout);
     }
 
-    pub(crate) fn to_controller(&mut self, input: controller::Input) {
+    pub(crate) fn controller_gets(&mut self, input: controller::Input) {
         if self.controller_stopped {
             // It waits in the socket.
             self.order += 1;
@@ -376,7 +376,7 @@ impl Harness {
         Now { mono: Mono(self.now + self.hosts[index].ahead), unix: Unix(UNIX + self.now) }
     }
 
-    pub(crate) fn to_agent(&mut self, index: usize, input: agent::Input) {
+    pub(crate) fn agent_gets(&mut self, index: usize, input: agent::Input) {
         if self.hosts[index].dead {
             return;
         }
@@ -464,7 +464,7 @@ impl Harness {
             host.stage = None;
             host.load = false;
         }
-        self.to_agent(index, agent::Input::Engine(epoch, event));
+        self.agent_gets(index, agent::Input::Engine(epoch, event));
     }
 
     /// One second of work: a hundred operations.
@@ -529,8 +529,11 @@ pub(crate) fn agent_index(index: usize) -> AgentIndex {
 /// What happens in which state, grouped for reading.
 #[derive(Default)]
 pub(crate) struct Table {
-    states: Vec<(&'static str, Vec<(String, Vec<&'static str>)>)>,
+    states: Vec<(&'static str, Vec<Effect>)>,
 }
+
+/// What inputs do, and which inputs do it.
+type Effect = (String, Vec<&'static str>);
 
 impl Table {
     pub(crate) fn add(&mut self, state: &'static str, input: &'static str, effect: String) {

@@ -32,12 +32,12 @@ fn states() -> Vec<(&'static str, Harness)> {
     stopping.run_for(2);
     let abort = control(&stopping, Control::Abort { reason: "the user".into() });
     stopping.hosts[0].engine_hangs = true;
-    stopping.to_agent(0, abort);
+    stopping.agent_gets(0, abort);
     let mut ended = at(says("Running", "Timed(1"));
     ended.run_for(2);
     let abort = control(&ended, Control::Abort { reason: "the user".into() });
     ended.disk_stalls = true;
-    ended.to_agent(0, abort);
+    ended.agent_gets(0, abort);
     ended.run_until("ended", says("Ended", ""));
     vec![
         ("IDLE", at(|h| debug(h) == "Idle")),

@@ -29,7 +29,7 @@ fn states() -> Vec<(&'static str, Harness)> {
         move |h: &Harness| h.controller.state == state && first(h).starts_with(part)
     };
     let mut interrupted = at(says("Collecting(Timed { stage: 1"));
-    interrupted.to_controller(Input::Interrupt);
+    interrupted.controller_gets(Input::Interrupt);
     vec![
         ("CONNECTING", at(says("Connecting"))),
         ("CONFIG_SENT, validating", at(says("ConfigSent(Validating"))),
@@ -194,7 +194,7 @@ fn after_the_end_nothing_moves() {
     let mut harness = at(|h| h.outcome.is_some());
     let before = harness.controller.clone();
     for (_, input) in inputs(&harness) {
-        harness.to_controller(input);
+        harness.controller_gets(input);
     }
     assert_eq!(harness.controller, before);
     assert_eq!(harness.controller.poll_timeout(), None);

@@ -159,7 +159,7 @@ fn two_configured_agents_at_one_address_are_recognised() {
     let (stream, run, session) = harness.hosts[0].machine.current().unwrap();
     let body = Report::Error { failure: message, totals: Vec::new() };
     let message = AgentMessage { run, session, sequence: 900, stamp: harness.agent_now(0).mono, body };
-    harness.to_controller(Input::Received(agent_index(0), stream, message));
+    harness.controller_gets(Input::Received(agent_index(0), stream, message));
     let outcome = harness.finish();
     assert_eq!(outcome.exit.code(), 4);
     assert!(outcome.cause.contains("two configured addresses lead to this one agent"));
@@ -283,7 +283,7 @@ fn an_interrupt_in_any_phase_stops_everything_and_keeps_what_there_is() {
         harness.begin();
         harness.run_for(seconds);
         let pressed = harness.now;
-        harness.to_controller(Input::Interrupt);
+        harness.controller_gets(Input::Interrupt);
         let outcome = harness.finish();
         assert_eq!((outcome.exit.code(), outcome.label), (3, Label::Aborted), "after {seconds} s");
         assert!(harness.now - pressed <= 6 * SECOND);
@@ -297,7 +297,7 @@ fn an_interrupt_in_any_phase_stops_everything_and_keeps_what_there_is() {
 #[test]
 fn an_interrupted_run_delivers_the_totals_so_far() {
     let mut harness = started(2);
-    harness.to_controller(Input::Interrupt);
+    harness.controller_gets(Input::Interrupt);
     harness.finish();
     let terminal = |index| {
         harness.journal.iter().any(|(agent, message)| {
@@ -311,8 +311,8 @@ fn an_interrupted_run_delivers_the_totals_so_far() {
 fn a_second_interrupt_ends_at_once() {
     let mut harness = started(2);
     harness.latency = Duration::from_secs(3);
-    harness.to_controller(Input::Interrupt);
-    harness.to_controller(Input::Interrupt);
+    harness.controller_gets(Input::Interrupt);
+    harness.controller_gets(Input::Interrupt);
     assert_eq!(harness.outcome.as_ref().unwrap().exit.code(), 3);
 }
 
@@ -323,7 +323,7 @@ fn an_interrupt_after_all_agents_have_ended_changes_nothing() {
     harness.run_until("all completed", |h| {
         h.controller.agent_states().all(|state| state == AgentState::Completed)
     });
-    harness.to_controller(Input::Interrupt);
+    harness.controller_gets(Input::Interrupt);
     assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
 }
 
@@ -394,7 +394,7 @@ fn a_stalled_disk_costs_resolution_but_no_count_and_no_memory() {
     harness.disk_stalls = false;
     let held: Vec<u64> = harness.journal.iter().map(|(_, message)| message.sequence).collect();
     for sequence in held {
-        harness.to_controller(Input::Persisted { agent: agent_index(0), sequence });
+        harness.controller_gets(Input::Persisted { agent: agent_index(0), sequence });
     }
     let outcome = harness.finish();
     assert_eq!(outcome.exit, ExitCode::AllCompleted);
@@ -409,7 +409,7 @@ fn forge(harness: &mut Harness, change: impl FnOnce(&mut AgentMessage)) {
     let body = Report::Ready { unix: harness.agent_now(0).unix };
     let mut message = AgentMessage { run, session, sequence: 1 << 40, stamp, body };
     change(&mut message);
-    harness.to_controller(Input::Received(agent_index(0), stream, message));
+    harness.controller_gets(Input::Received(agent_index(0), stream, message));
 }
 
 #[test]
@@ -455,10 +455,10 @@ fn messages_of_an_older_session_or_a_dead_stream_are_inert() {
     let stamp = harness.agent_now(0).mono;
     let body = Report::Ready { unix: harness.agent_now(0).unix };
     let old = AgentMessage { run, session: Session(0), sequence: 0, stamp, body };
-    harness.to_controller(Input::Received(agent_index(0), stream, old.clone()));
+    harness.controller_gets(Input::Received(agent_index(0), stream, old.clone()));
     let dead = crate::message::StreamId(4_711);
-    harness.to_controller(Input::Received(agent_index(0), dead, old));
-    harness.to_controller(Input::Closed(agent_index(0), dead, Gone::Broken));
+    harness.controller_gets(Input::Received(agent_index(0), dead, old));
+    harness.controller_gets(Input::Closed(agent_index(0), dead, Gone::Broken));
     assert_eq!(harness.controller, before, "not even a counter moves");
 }
 
@@ -479,7 +479,7 @@ fn a_run_that_uses_up_its_sequence_numbers_ends_as_a_protocol_error_without_a_pa
 #[test]
 fn an_agent_process_that_is_told_to_end_says_so_and_delivers_what_it_has() {
     let mut harness = started(3);
-    harness.to_agent(0, agent::Input::Shutdown);
+    harness.agent_gets(0, agent::Input::Shutdown);
     harness.run_for(2);
     assert!(harness.hosts[0].exited && !harness.hosts[0].load && harness.hosts[0].kept.is_empty());
     let outcome = harness.finish();
@@ -518,9 +518,9 @@ fn a_stray_control_message_does_not_move_an_agent() {
     let stray =
         |session, body| agent::Input::Received(stream, crate::message::ControlMessage { run, session, body });
     let before = harness.hosts[0].machine.clone();
-    harness.to_agent(0, stray(Session(0), Control::Abort { reason: "an old session".into() }));
+    harness.agent_gets(0, stray(Session(0), Control::Abort { reason: "an old session".into() }));
     assert_eq!(harness.hosts[0].machine, before);
-    harness.to_agent(0, stray(session, Control::Start { stage: 1, at: None }));
+    harness.agent_gets(0, stray(session, Control::Start { stage: 1, at: None }));
     assert_eq!(harness.hosts[0].began.len(), 1, "a second Start restarts nothing");
     assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
 }
