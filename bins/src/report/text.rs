@@ -68,11 +68,12 @@ fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
         operation_rows(out, &stage.total.rows, operation);
     }
     if let Some(together) = &stage.together {
-        let rates = together.rates.iter().map(|r| {
-            format!("{} {} ops/s, {} MiB/s", r.operation, rate(r.ops_per_sec), rate(r.mib_per_sec))
-        });
+        let rates = together
+            .rates
+            .iter()
+            .map(|r| format!("{} {} ops/s, {} MiB/s", r.operation, rate(r.ops_per_sec), rate(r.mib_per_sec)));
         let rates = rates.collect::<Vec<_>>().join("; ");
-        line!(out, "  all together for {}: {rates}", span(together.duration()));
+        line!(out, "  while all ran, {}: {rates}", span(together.duration()));
     }
     failures(out, stage);
     beside(out, results, stage);
@@ -81,7 +82,9 @@ fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
 fn stage_title(results: &Results, stage: &StageResult) -> String {
     let counted = stage.counted().count();
     let whose = match (stage.basis, counted, results.agents.len()) {
-        (Basis::Everything, ..) => format!(", NOT COMPLETED: all that {counted} of {} measured", agents(results)),
+        (Basis::Everything, ..) => {
+            format!(", NOT COMPLETED: all that {counted} of {} measured", agents(results))
+        }
         (_, _, 1) => String::new(),
         (Basis::Completed, counted, all) if counted < all => {
             format!(", the {counted} of {} that completed", agents(results))
@@ -128,7 +131,9 @@ fn table_row(out: &mut String, name: &str, row: &Row) {
 }
 
 fn latencies(l: &Latency) -> String {
-    [l.mean, l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max].map(|micros| format!("{:>7}", latency(micros))).concat()
+    [l.mean, l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max]
+        .map(|micros| format!("{:>7}", latency(micros)))
+        .concat()
 }
 
 fn failures(out: &mut String, stage: &StageResult) {
@@ -150,10 +155,15 @@ fn failures(out: &mut String, stage: &StageResult) {
 fn beside(out: &mut String, results: &Results, stage: &StageResult) {
     for part in stage.agents.iter().filter(|part| !part.counts) {
         let rows = part.measured.rows.iter().filter(|row| matches!(row.scope, Scope::Operation(_)));
-        let counts = rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
-        let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+        let counts =
+            rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
+        let counts = if counts.is_empty() { "no".to_owned() } else { counts.join(", ") };
         let time = span(part.measured.duration);
-        line!(out, "  not in the result: {} measured {counts} in {time}", results.agent_id(part.agent));
+        line!(
+            out,
+            "  not in the result: {} measured {counts} operations in {time}",
+            results.agent_id(part.agent)
+        );
     }
     for part in &stage.agents {
         difference(out, results, part);
@@ -186,13 +196,23 @@ fn agents_table(out: &mut String, results: &Results) {
         let outcome = &agent.outcome;
         let end = match outcome.end {
             AgentEnd::Completed => "completed",
+            AgentEnd::Failed if results.condition == Condition::Running && outcome.reason.is_empty() => {
+                "running"
+            }
             AgentEnd::Failed => "FAILED",
             AgentEnd::Aborted => "aborted",
         };
         let (ran, planned) = (Duration::from_nanos(outcome.ran), Duration::from_nanos(outcome.planned));
         let share = percent(outcome.ran as f64, outcome.planned as f64);
-        let skew = skew(results, index).map(|skew| format!(", started {}", skew_text(skew))).unwrap_or_default();
-        line!(out, "  {:<width$}  {end:<9}  ran {} of {} ({share}){skew}", outcome.id, span(ran), span(planned));
+        let skew =
+            skew(results, index).map(|skew| format!(", started {}", skew_text(skew))).unwrap_or_default();
+        line!(
+            out,
+            "  {:<width$}  {end:<9}  ran {} of {} ({share}){skew}",
+            outcome.id,
+            span(ran),
+            span(planned)
+        );
         if !outcome.reason.is_empty() {
             line!(out, "  {:<width$}  {}", "", outcome.reason);
         }
@@ -231,9 +251,9 @@ fn tool(out: &mut String, results: &Results) {
     if found.signs.is_empty() {
         let lag = latency(found.lag.as_secs_f64() * 1e6);
         let busy = found.busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
-        line!(out, "This tool was not the bottleneck: completions waited at most {lag} for it{busy}.");
+        line!(out, "This tool was not the limit: completions waited at most {lag} for it{busy}.");
     } else {
-        line!(out, "THIS TOOL MAY HAVE BEEN THE BOTTLENECK; use more agents or cores, or a lower concurrency:");
+        line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");
         found.signs.iter().for_each(|sign| line!(out, "  {sign}"));
     }
     found.late.iter().for_each(|late| line!(out, "warning: {late}"));
@@ -254,7 +274,10 @@ fn place(out: &mut String, results: &Results) {
         }
         (Place::Unwritten { cause, partly }, _) => {
             line!(out, "RESULTS NOT WRITTEN: {cause}");
-            line!(out, "This summary is all there is of the end of the run; free space there and run again.");
+            line!(
+                out,
+                "This summary is all there is of the end of the run; make room or permit writing there."
+            );
             if let Some(partly) = partly {
                 line!(out, "What was written before can be read: iobench report {}", partly.display());
             }

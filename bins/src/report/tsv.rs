@@ -2,8 +2,8 @@
 
 use crate::results::{Measured, Point, Results};
 use iobench_core::controller::Label;
-use iobench_core::stats::summary::{Latency, Row, Scope};
 use iobench_core::stats::Group;
+use iobench_core::stats::summary::{Latency, Row, Scope};
 use std::fmt::Write;
 
 /// The columns of a stage's results. The first thirteen are those that other tools of the field write.
@@ -22,9 +22,10 @@ const SERIES: &str = "agent_id\ttimestamp_epoch_ms\telapsed_s\tstage\t\
 /// Every stage's table, each after a line with its name: what `iobench report --format tsv` prints.
 #[must_use]
 pub fn tsv(results: &Results) -> String {
-    let tables = results.stages.iter().map(|stage| {
-        format!("# {}\n{}", field(&stage.name), stage_tsv(&stage.total, results.outcome.label))
-    });
+    let tables = results
+        .stages
+        .iter()
+        .map(|stage| format!("# {}\n{}", field(&stage.name), stage_tsv(&stage.total, results.outcome.label)));
     tables.collect::<Vec<_>>().join("\n")
 }
 

@@ -10,7 +10,11 @@ pub fn latency(micros: f64) -> String {
     for (limit, unit, scale) in [(1e3, "ns", 1.0), (1e6, "µs", 1e3), (1e9, "ms", 1e6)] {
         // What would round up to 1000 belongs to the next unit.
         if nanos < limit - limit / 2_000.0 {
-            return if scale == 1.0 { format!("{nanos:.0}{unit}") } else { significant(nanos / scale) + unit };
+            return if scale == 1.0 {
+                format!("{nanos:.0}{unit}")
+            } else {
+                significant(nanos / scale) + unit
+            };
         }
     }
     significant(nanos / 1e9) + "s"

@@ -28,6 +28,8 @@ fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
             Some(End::Completed) => (AgentEnd::Completed, String::new()),
             Some(End::Error(failure)) => (AgentEnd::Failed, failure.to_string()),
             Some(End::Aborted(reason)) => (AgentEnd::Aborted, reason.clone()),
+            // An agent that still runs has no reason to have ended.
+            None if condition == Condition::Running => (AgentEnd::Failed, String::new()),
             None => (AgentEnd::Failed, silent.to_owned()),
         };
         AgentOutcome {
@@ -60,7 +62,9 @@ fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
 fn amended(mut outcome: Outcome, fold: &Fold, header: &Header) -> Outcome {
     for kept in &fold.kept {
         let index = AgentIndex(kept.index);
-        let (Some(seen), Some(agent)) = (fold.agents.get(&index), outcome.agents.get_mut(kept.index as usize)) else {
+        let (Some(seen), Some(agent)) =
+            (fold.agents.get(&index), outcome.agents.get_mut(kept.index as usize))
+        else {
             continue;
         };
         agent.ran = agent.ran.max(ran(seen, header));
@@ -76,7 +80,8 @@ fn amended(mut outcome: Outcome, fold: &Fold, header: &Header) -> Outcome {
 /// Sets what follows from how the agents ended.
 fn judge(outcome: &mut Outcome) {
     let completed = outcome.agents.iter().filter(|agent| agent.end == AgentEnd::Completed).count();
-    let sum = |of: fn(&AgentOutcome) -> u64| outcome.agents.iter().map(|agent| u128::from(of(agent))).sum::<u128>();
+    let sum =
+        |of: fn(&AgentOutcome) -> u64| outcome.agents.iter().map(|agent| u128::from(of(agent))).sum::<u128>();
     let (ran, planned) = (sum(|agent| agent.ran.min(agent.planned)), sum(|agent| agent.planned));
     let share = (ran * 1_000_000).checked_div(planned).unwrap_or(0);
     outcome.coverage_ppm = u32::try_from(share).unwrap_or(1_000_000);

@@ -7,6 +7,8 @@ use super::run::{Results, StageResult};
 use super::series::each_point;
 use super::source::Source;
 use crate::report;
+use iobench_core::controller::{AgentEnd, Label};
+use iobench_core::message::AgentIndex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -23,7 +25,11 @@ pub(super) enum FinalError {
 }
 
 /// Writes every final file and publishes them all; the directory is finished when this returns.
-pub(super) fn write(mut directory: Directory, results: &Results, source: &Source) -> Result<PathBuf, FinalError> {
+pub(super) fn write(
+    mut directory: Directory,
+    results: &Results,
+    source: &Source,
+) -> Result<PathBuf, FinalError> {
     let label = results.outcome.label;
     put(&mut directory, "config.yaml", &results.header.config)?;
     put(&mut directory, "environment.json", &report::environment(results))?;
@@ -33,7 +39,8 @@ pub(super) fn write(mut directory: Directory, results: &Results, source: &Source
         put(&mut directory, &name, &report::stage_tsv(&stage.total, label))?;
         for part in &stage.agents {
             if let Some(folder) = folders.get(part.agent.0 as usize) {
-                put(&mut directory, &format!("{folder}/{name}"), &report::stage_tsv(&part.measured, label))?;
+                let own = own_label(results, part.agent);
+                put(&mut directory, &format!("{folder}/{name}"), &report::stage_tsv(&part.measured, own))?;
             }
         }
     }
@@ -66,6 +73,15 @@ fn put(directory: &mut Directory, name: &str, text: &str) -> Result<(), PathErro
     directory.stage(name, |out| out.write_all(text.as_bytes()))
 }
 
+/// What an agent's own numbers may claim.
+fn own_label(results: &Results, agent: AgentIndex) -> Label {
+    match results.agents.get(agent.0 as usize).map(|agent| agent.outcome.end) {
+        Some(AgentEnd::Completed) => Label::Complete,
+        Some(AgentEnd::Aborted) => Label::Aborted,
+        Some(AgentEnd::Failed) | None => Label::Partial,
+    }
+}
+
 /// Each stage and its file's name: `workload_results.tsv` for the first timed one, `prepare_results.tsv` for the
 /// first before it, and `NN_<stage>_results.tsv` for each when there are others.
 fn stage_files(results: &Results) -> Vec<(String, &StageResult)> {
@@ -77,9 +93,11 @@ fn stage_files(results: &Results) -> Vec<(String, &StageResult)> {
     files.extend(prepare.map(|stage| ("prepare_results.tsv".to_owned(), stage)));
     files.extend(workload.map(|stage| ("workload_results.tsv".to_owned(), stage)));
     if files.len() < results.stages.len() {
-        files.extend(stages().map(|stage| {
-            (format!("{:02}_{}_results.tsv", stage.index + 1, file_safe(&stage.name)), stage)
-        }));
+        files.extend(
+            stages().map(|stage| {
+                (format!("{:02}_{}_results.tsv", stage.index + 1, file_safe(&stage.name)), stage)
+            }),
+        );
     }
     files
 }

@@ -136,7 +136,10 @@ impl Seen {
                 totals.iter().for_each(|totals| self.extend(totals.stage, totals.from, totals.to));
                 self.end.get_or_insert_with(|| End::Aborted(reason.clone()));
             }
-            Report::Preparing(_) | Report::Ready { .. } | Report::Acknowledge(_) | Report::Undecodable { .. } => {}
+            Report::Preparing(_)
+            | Report::Ready { .. }
+            | Report::Acknowledge(_)
+            | Report::Undecodable { .. } => {}
         }
     }
 

@@ -101,7 +101,10 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) -> io::Result<()> {
     let length = out.len() - start - FRAME;
     let Some(length) = u32::try_from(length).ok().filter(|_| length <= PAYLOAD_MAX) else {
         out.truncate(start);
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("a record of {length} bytes is too long")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a record of {length} bytes is too long"),
+        ));
     };
     let crc = checksum(length, kind, &out[start + FRAME..]);
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -127,9 +130,9 @@ impl Reader<File> {
     /// Opens a journal.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(PathError::on("read", path))?;
-        Self::new(file).map_err(PathError::on("read", path))?.ok_or_else(|| ReadError::Foreign {
-            path: path.display().to_string(),
-        })
+        Self::new(file)
+            .map_err(PathError::on("read", path))?
+            .ok_or_else(|| ReadError::Foreign { path: path.display().to_string() })
     }
 }
 

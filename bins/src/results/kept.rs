@@ -2,7 +2,9 @@
 //!
 //! `STATE/<UTC>-<run prefix>-<agent>/kept` is framed like a journal; the last [`KEPT_MAX`] of them stay.
 
-use super::directory::{PathError, compact_utc, create_unused, file_safe, run_prefix, sync_directory, write_synced};
+use super::directory::{
+    PathError, compact_utc, create_unused, file_safe, run_prefix, sync_directory, write_synced,
+};
 use super::journal::{self, MAGIC};
 use super::record::{AgentRecord, FORMAT, KeptHeader, Record};
 use iobench_core::agent::KeptRun;
@@ -25,7 +27,9 @@ pub fn keep(state: &Path, now: Now, run: &KeptRun) -> Result<PathBuf, PathError>
     let directory = create_unused(state, &base)?;
     let path = directory.join(KEPT);
     write_synced(&path, |out| out.write_all(&encode(now, run)?)).map_err(PathError::on("write", &path))?;
-    sync_directory(&directory).and_then(|()| sync_directory(state)).map_err(PathError::on("sync", &directory))?;
+    sync_directory(&directory)
+        .and_then(|()| sync_directory(state))
+        .map_err(PathError::on("sync", &directory))?;
     forget_oldest(state)?;
     Ok(directory)
 }
@@ -50,7 +54,9 @@ pub fn kept_runs(state: &Path) -> Result<Vec<PathBuf>, PathError> {
 fn forget_oldest(state: &Path) -> Result<(), PathError> {
     let kept = kept_runs(state)?;
     let surplus = kept.len().saturating_sub(KEPT_MAX);
-    kept.iter().take(surplus).try_for_each(|path| fs::remove_dir_all(path).map_err(PathError::on("remove", path)))
+    kept.iter()
+        .take(surplus)
+        .try_for_each(|path| fs::remove_dir_all(path).map_err(PathError::on("remove", path)))
 }
 
 fn encode(now: Now, run: &KeptRun) -> io::Result<Vec<u8>> {

@@ -8,7 +8,7 @@ use super::record::{AgentEntry, FORMAT, Header, Record, StageEntry, Stamp};
 use super::run::{Place, Results};
 use super::source::Source;
 use iobench_core::message::RunId;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -22,7 +22,9 @@ pub enum MergeError {
     #[error("nothing to merge; give results directories, or runs that agents kept")]
     Nothing,
     /// A place holds neither.
-    #[error("{path} holds neither a journal nor a kept run; give a results directory, or one that an agent kept")]
+    #[error(
+        "{path} holds neither a journal nor a kept run; give a results directory, or one that an agent kept"
+    )]
     Neither {
         /// Where.
         path: String,
@@ -74,13 +76,13 @@ struct Found {
     run: RunId,
 }
 
-fn find(place: &PathBuf) -> Result<Found, MergeError> {
+fn find(place: &Path) -> Result<Found, MergeError> {
     let path = place.display().to_string();
     let (journal, kept) = (place.join(JOURNAL), place.join(KEPT));
     let file = match (journal.is_file(), kept.is_file(), place.is_file()) {
         (true, ..) => journal,
         (_, true, _) => kept,
-        (.., true) => place.clone(),
+        (.., true) => place.to_owned(),
         _ => return Err(MergeError::Neither { path }),
     };
     let (kept, run) = match Reader::open(&file)?.next() {
@@ -94,7 +96,8 @@ fn find(place: &PathBuf) -> Result<Found, MergeError> {
 /// A header for a run of which only agents' kept results are at hand: as much as they and their messages say.
 pub(super) fn header_of_kept(fold: &Fold) -> Option<Header> {
     let first = fold.kept.iter().min_by_key(|kept| kept.kept.unix)?;
-    let count = fold.kept.iter().map(|kept| kept.index).chain(fold.agents.keys().map(|agent| agent.0)).max()?;
+    let count =
+        fold.kept.iter().map(|kept| kept.index).chain(fold.agents.keys().map(|agent| agent.0)).max()?;
     let agents = (0..=count).map(|index| {
         let kept = fold.kept.iter().find(|kept| kept.index == index);
         let id = kept.map_or_else(|| format!("agent-{index}"), |kept| kept.agent.clone());
@@ -121,7 +124,8 @@ fn observed_stages(fold: &Fold) -> Vec<StageEntry> {
     let last = fold.agents.values().filter_map(|seen| seen.extents.keys().next_back()).max();
     let stage = |index: u32| {
         let timed = fold.agents.values().filter(|seen| seen.last_interval.contains_key(&index));
-        let spans = timed.filter_map(|seen| seen.extents.get(&index)).map(|extent| extent.to.since(extent.from));
+        let spans =
+            timed.filter_map(|seen| seen.extents.get(&index)).map(|extent| extent.to.since(extent.from));
         StageEntry { name: format!("stage {index}"), timed: spans.max() }
     };
     last.map_or_else(Vec::new, |&last| (0..=last).map(stage).collect())

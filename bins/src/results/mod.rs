@@ -28,7 +28,9 @@ pub use files::rebuild;
 pub use journal::ReadError;
 pub use kept::{KEPT, KEPT_MAX, keep, kept_runs};
 pub use merge::{MergeError, merge};
-pub use record::{AgentEntry, AgentRecord, Event, FORMAT, Header, KeptHeader, Record, Severity, StageEntry, Stamp};
+pub use record::{
+    AgentEntry, AgentRecord, Event, FORMAT, Header, KeptHeader, Record, Severity, StageEntry, Stamp,
+};
 pub use run::{AgentResult, AgentStage, Basis, Measured, Place, Results, StageResult};
 pub use series::{Point, each_point};
 pub use source::{Losses, Source};

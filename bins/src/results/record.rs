@@ -199,11 +199,7 @@ impl Header {
 
 /// An outline's stages as they are stored.
 pub(super) fn stage_entries(outline: &Outline) -> Vec<StageEntry> {
-    outline
-        .stages
-        .iter()
-        .map(|stage| StageEntry { name: stage.name.clone(), timed: stage.timed })
-        .collect()
+    outline.stages.iter().map(|stage| StageEntry { name: stage.name.clone(), timed: stage.timed }).collect()
 }
 
 impl Event {

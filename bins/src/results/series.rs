@@ -7,7 +7,7 @@ use super::source::Source;
 use iobench_core::message::{AgentIndex, Report};
 use iobench_core::stats::summary::{Row, Scope, row};
 use iobench_core::stats::{BadHistogram, Cell, CpuShare, Group, Interval, Tally, merge_tallies};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One row of the time series.
@@ -73,7 +73,11 @@ pub fn each_point(
 }
 
 impl<'a> Point<'a> {
-    fn of_agent(stage: &'a StageResult, agent: AgentIndex, interval: &Interval) -> Result<Self, BadHistogram> {
+    fn of_agent(
+        stage: &'a StageResult,
+        agent: AgentIndex,
+        interval: &Interval,
+    ) -> Result<Self, BadHistogram> {
         let duration = interval.to.since(interval.from);
         let group = |group| row(&interval.tally, Scope::Group(group), duration);
         Ok(Self {
@@ -104,9 +108,10 @@ type SlotKey = (u32, i64);
 struct Slots<'a> {
     interval: i64,
     open: BTreeMap<SlotKey, Slot<'a>>,
-    /// Per agent, the slot it reported last and the last one it will report, in the stage it is in.
+    /// Per agent, the slot it reported last.
     reached: BTreeMap<AgentIndex, SlotKey>,
-    last: BTreeMap<(AgentIndex, u32), i64>,
+    /// Agents that will not add to a stage any more.
+    finished: BTreeSet<(AgentIndex, u32)>,
 }
 
 struct Slot<'a> {
@@ -117,15 +122,12 @@ struct Slot<'a> {
 impl<'a> Slots<'a> {
     fn new(results: &'a Results) -> Self {
         let interval = i64::try_from(results.header.interval.as_nanos()).unwrap_or(i64::MAX).max(1);
-        let mut slots = Self { interval, open: BTreeMap::new(), reached: BTreeMap::new(), last: BTreeMap::new() };
-        for stage in &results.stages {
-            for part in &stage.agents {
-                let Some(end) = part.last_interval else { continue };
-                let number = slots.number(stage.timeline.elapsed(part.agent, end));
-                slots.last.insert((part.agent, stage.index), number);
-            }
-        }
-        slots
+        let silent = |stage: &'a StageResult| {
+            let parts = stage.agents.iter().filter(|part| part.last_interval.is_none());
+            parts.map(|part| (part.agent, stage.index))
+        };
+        let finished = results.stages.iter().flat_map(silent).collect();
+        Self { interval, open: BTreeMap::new(), reached: BTreeMap::new(), finished }
     }
 
     /// The slot whose end is nearest.
@@ -141,14 +143,18 @@ impl<'a> Slots<'a> {
             .parts
             .push((agent, interval.clone()));
         self.reached.insert(agent, key);
+        let part = stage.agents.iter().find(|part| part.agent == agent);
+        if part.and_then(|part| part.last_interval).is_none_or(|last| interval.to >= last) {
+            self.finished.insert((agent, stage.index));
+        }
     }
 
     /// The first slot, if no agent will add to it any more.
     fn pop_passed(&mut self) -> Option<Slot<'a>> {
         let (&key, slot) = self.open.first_key_value()?;
         let passed = slot.stage.agents.iter().all(|part| {
-            let last = self.last.get(&(part.agent, key.0)).is_none_or(|&last| last < key.1);
-            last || self.reached.get(&part.agent).is_some_and(|&reached| reached > key)
+            self.finished.contains(&(part.agent, key.0))
+                || self.reached.get(&part.agent).is_some_and(|&reached| reached > key)
         });
         passed.then(|| self.open.remove(&key)).flatten()
     }
@@ -163,12 +169,16 @@ impl<'a> Slot<'a> {
             agents.entry(*agent).or_default().push(interval);
         }
         let duration = agents.values().map(|parts| time(parts)).max()?;
-        let elapsed =
-            self.parts.iter().map(|(agent, interval)| self.stage.timeline.elapsed(*agent, interval.to)).max()?;
+        let elapsed = self
+            .parts
+            .iter()
+            .map(|(agent, interval)| self.stage.timeline.elapsed(*agent, interval.to))
+            .max()?;
         let group = |group| {
             let row = row(&tally, Scope::Group(group), duration).ok().flatten()?;
             // Each agent's rate is over its own time: one that merged intervals must not dilute the others.
-            let rate = |of: fn(&Cell) -> u64| agents.values().map(|parts| rate(parts, group, of)).sum::<f64>();
+            let rate =
+                |of: fn(&Cell) -> u64| agents.values().map(|parts| rate(parts, group, of)).sum::<f64>();
             let (ops_per_sec, mib_per_sec) = (rate(|cell| cell.count), rate(|cell| cell.bytes) / 1_048_576.0);
             Some(Row { ops_per_sec, mib_per_sec, ..row })
         };
@@ -212,7 +222,8 @@ fn mean_cpu(shares: impl Iterator<Item = CpuShare>) -> Option<CpuShare> {
     let shares: Vec<_> = shares.collect();
     let count = u64::try_from(shares.len()).ok().filter(|&count| count > 0)?;
     let mean = |of: fn(&CpuShare) -> u32| {
-        u32::try_from(shares.iter().map(|share| u64::from(of(share))).sum::<u64>() / count).unwrap_or(u32::MAX)
+        u32::try_from(shares.iter().map(|share| u64::from(of(share))).sum::<u64>() / count)
+            .unwrap_or(u32::MAX)
     };
     Some(CpuShare { user: mean(|s| s.user), system: mean(|s| s.system), iowait: mean(|s| s.iowait) })
 }

@@ -57,7 +57,8 @@ impl Timeline {
 /// The agent's monotonic clock minus the controller's: as measured for this start, else for another, else as
 /// estimated from what arrived.
 fn offset(agent: AgentIndex, start: Option<&StageStart>, fold: &Fold, outcome: &Outcome) -> Option<i64> {
-    let measured = |start: &StageStart| start.skews.get(agent.0 as usize).copied().flatten().map(|skew| skew.offset);
+    let measured =
+        |start: &StageStart| start.skews.get(agent.0 as usize).copied().flatten().map(|skew| skew.offset);
     start
         .and_then(measured)
         .or_else(|| outcome.starts.iter().find_map(measured))

@@ -126,7 +126,8 @@ impl ResultsWriter {
 
     fn spawn(worker: Worker, path: Option<PathBuf>) -> io::Result<Self> {
         let (queue, items) = channel();
-        let thread = thread::Builder::new().name("iobench-results".to_owned()).spawn(move || worker.run(&items))?;
+        let thread =
+            thread::Builder::new().name("iobench-results".to_owned()).spawn(move || worker.run(&items))?;
         Ok(Self { queue, thread, path })
     }
 
@@ -280,7 +281,9 @@ impl Worker {
         };
         let journal = std::mem::replace(&mut self.journal, Err(String::new())).map(drop);
         let written = journal.and(readable).and_then(|()| match self.directory.take() {
-            Some(directory) => files::write(directory, &results, &source).map(drop).map_err(|e| e.to_string()),
+            Some(directory) => {
+                files::write(directory, &results, &source).map(drop).map_err(|e| e.to_string())
+            }
             None => Ok(()),
         });
         let failure = written.err();

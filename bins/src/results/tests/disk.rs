@@ -4,8 +4,8 @@ use crate::results::journal::{self, MAGIC, Reader};
 use crate::results::testing::*;
 use crate::results::writer::Sink;
 use crate::results::{
-    Condition, Directory, Event, JOURNAL, Persisted, RUNNING, ReadError, Record, Results, ResultsWriter, Severity,
-    condition, rebuild,
+    Condition, Directory, Event, JOURNAL, Persisted, RUNNING, ReadError, Record, Results, ResultsWriter,
+    Severity, condition, rebuild,
 };
 use iobench_core::controller::{ExitCode, Label};
 use iobench_core::message::AgentIndex;
@@ -51,7 +51,11 @@ fn a_journal_torn_anywhere_in_its_last_record_keeps_all_the_others() {
     let (last, others) = records.split_last().unwrap();
     let (whole, kept) = (bytes_of(&records), bytes_of(others));
     for end in kept.len() + 1..whole.len() {
-        assert_eq!(read(&whole[..end]), (others.to_vec(), Some(kept.len() as u64)), "cut at {end} in {last:?}");
+        assert_eq!(
+            read(&whole[..end]),
+            (others.to_vec(), Some(kept.len() as u64)),
+            "cut at {end} in {last:?}"
+        );
     }
     assert_eq!(read(&whole[..kept.len()]), (others.to_vec(), None));
 }
@@ -170,23 +174,26 @@ fn the_end_of_a_run_and_a_later_report_are_the_same() {
 
     let path = finished.directory.clone().unwrap();
     assert_eq!(Results::open(&path).unwrap(), finished.results);
-    assert_eq!(files(&path), [
-        "agents/agent-0/perf_log.tsv",
-        "agents/agent-0/prepare_results.tsv",
-        "agents/agent-0/workload_results.tsv",
-        "agents/agent-1/perf_log.tsv",
-        "agents/agent-1/prepare_results.tsv",
-        "agents/agent-1/workload_results.tsv",
-        "config.yaml",
-        "environment.json",
-        "events.jsonl",
-        "journal",
-        "latency.hlog",
-        "perf_log.tsv",
-        "prepare_results.tsv",
-        "summary.json",
-        "workload_results.tsv",
-    ]);
+    assert_eq!(
+        files(&path),
+        [
+            "agents/agent-0/perf_log.tsv",
+            "agents/agent-0/prepare_results.tsv",
+            "agents/agent-0/workload_results.tsv",
+            "agents/agent-1/perf_log.tsv",
+            "agents/agent-1/prepare_results.tsv",
+            "agents/agent-1/workload_results.tsv",
+            "config.yaml",
+            "environment.json",
+            "events.jsonl",
+            "journal",
+            "latency.hlog",
+            "perf_log.tsv",
+            "prepare_results.tsv",
+            "summary.json",
+            "workload_results.tsv",
+        ]
+    );
     let events = fs::read_to_string(path.join("events.jsonl")).unwrap();
     let event: Event = serde_json::from_str(events.trim_end()).unwrap();
     assert_eq!((event.level, event.who.as_str()), (Severity::Warning, "agent-1"));
@@ -278,7 +285,7 @@ fn a_full_disk_is_named_and_the_summary_is_whole_all_the_same() {
     outcome.exit = ExitCode::AllCompleted;
     let directory = Directory::create(place.path(), &header).unwrap();
     let path = directory.path().to_owned();
-    let sink = Filling::new(&path.join(JOURNAL), 6_000);
+    let sink = Filling::new(&path.join(JOURNAL), 3_000);
     let (answers, persisted) = answers();
     let writer = ResultsWriter::begin(directory, Box::new(sink), header, persisted).unwrap();
     for (index, record) in records.iter().enumerate() {
@@ -289,9 +296,16 @@ fn a_full_disk_is_named_and_the_summary_is_whole_all_the_same() {
     let finished = writer.finish(outcome);
 
     let cause = finished.failure.clone().unwrap();
-    assert!(cause.contains(path.join(JOURNAL).to_str().unwrap()) && cause.contains("No space left"), "{cause}");
+    assert!(
+        cause.contains(path.join(JOURNAL).to_str().unwrap()) && cause.contains("No space left"),
+        "{cause}"
+    );
     assert_eq!(finished.exit(), ExitCode::ResultsUnwritten);
-    assert_eq!(finished.results.stages[1].total.tally.count(), 2 * 10 * 2, "also what was not written counts");
+    assert_eq!(
+        finished.results.stages[1].total.tally.count(),
+        2 * 10 * 2,
+        "also what was not written counts"
+    );
     assert!(finished.text.contains("NOT WRITTEN") && finished.text.contains(&cause), "{}", finished.text);
 
     let answers = answers.lock().unwrap();
@@ -340,7 +354,8 @@ fn a_final_file_that_cannot_be_written_is_named_and_nothing_is_lost() {
 fn a_run_without_any_disk_still_has_its_summary() {
     let (header, records, outcome) = complete_run();
     let (answers, persisted) = answers();
-    let writer = ResultsWriter::detached(header, "cannot create /x: not permitted".to_owned(), persisted).unwrap();
+    let writer =
+        ResultsWriter::detached(header, "cannot create /x: not permitted".to_owned(), persisted).unwrap();
     feed(&writer, &records);
     let finished = writer.finish(outcome);
     assert!(answers.lock().unwrap().iter().all(|(.., result)| result.is_err()));

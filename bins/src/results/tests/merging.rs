@@ -1,9 +1,7 @@
 //! Kept runs, and one result from several places.
 
 use crate::results::testing::*;
-use crate::results::{
-    KEPT_MAX, MergeError, Place, Record, Results, ResultsWriter, keep, kept_runs, merge,
-};
+use crate::results::{KEPT_MAX, MergeError, Place, Record, Results, ResultsWriter, keep, kept_runs, merge};
 use iobench_core::agent::KeptRun;
 use iobench_core::controller::{AgentEnd, ExitCode, Label};
 use iobench_core::message::{AgentMessage, RunId};
