@@ -2,6 +2,7 @@
 
 use super::units;
 use crate::results::{AgentStage, Results, StageResult};
+use iobench_core::stats::summary::Scope;
 use std::time::Duration;
 
 /// A completion that waits longer than this for one of our threads is measured later than it happened.
@@ -65,16 +66,18 @@ fn own_cpu(results: &Results, part: &AgentStage) -> Option<f64> {
     (available > 0.0).then(|| 100.0 * part.totals.process_cpu as f64 / 1e9 / available)
 }
 
+/// The operation that was late most, if any was.
 fn late(stage: &StageResult) -> Option<String> {
-    let rows = stage.total.rows.iter().filter_map(|row| Some((row.service, row.response?)));
-    let (service, response) = rows.max_by(|a, b| a.1.p99.total_cmp(&b.1.p99))?;
-    (response.p99 > LATE * service.p99).then(|| {
-        format!(
-            "{}: operations waited for their turn (p99 {} from the schedule, {} from the issue): \
-             the rate was more than was served",
-            stage.name,
-            units::latency(response.p99),
-            units::latency(service.p99)
-        )
-    })
+    let operations = stage.total.rows.iter().filter_map(|row| match row.scope {
+        Scope::Operation(operation) => Some((operation, row.service.p99, row.response?.p99)),
+        Scope::Band(..) | Scope::Group(_) => None,
+    });
+    let late = operations.filter(|(_, service, response)| *response > LATE * service);
+    let (operation, service, response) = late.max_by(|a, b| (a.2 / a.1).total_cmp(&(b.2 / b.1)))?;
+    Some(format!(
+        "{}: {operation} ran late: p99 {} from its schedule, {} from its issue; lower the rate",
+        stage.name,
+        units::latency(response),
+        units::latency(service)
+    ))
 }

@@ -73,7 +73,7 @@ fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
             .iter()
             .map(|r| format!("{} {} ops/s, {} MiB/s", r.operation, rate(r.ops_per_sec), rate(r.mib_per_sec)));
         let rates = rates.collect::<Vec<_>>().join("; ");
-        line!(out, "  all together for {}: {rates}", span(together.duration()));
+        line!(out, "  while all ran, {}: {rates}", span(together.duration()));
     }
     failures(out, stage);
     beside(out, results, stage);
@@ -157,9 +157,17 @@ fn beside(out: &mut String, results: &Results, stage: &StageResult) {
         let rows = part.measured.rows.iter().filter(|row| matches!(row.scope, Scope::Operation(_)));
         let counts =
             rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
+<<<<<<< HEAD
         let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+=======
+        let counts = if counts.is_empty() { "no".to_owned() } else { counts.join(", ") };
+>>>>>>> results
         let time = span(part.measured.duration);
-        line!(out, "  not in the result: {} measured {counts} in {time}", results.agent_id(part.agent));
+        line!(
+            out,
+            "  not in the result: {} measured {counts} operations in {time}",
+            results.agent_id(part.agent)
+        );
     }
     for part in &stage.agents {
         difference(out, results, part);
@@ -192,6 +200,9 @@ fn agents_table(out: &mut String, results: &Results) {
         let outcome = &agent.outcome;
         let end = match outcome.end {
             AgentEnd::Completed => "completed",
+            AgentEnd::Failed if results.condition == Condition::Running && outcome.reason.is_empty() => {
+                "running"
+            }
             AgentEnd::Failed => "FAILED",
             AgentEnd::Aborted => "aborted",
         };
@@ -244,12 +255,16 @@ fn tool(out: &mut String, results: &Results) {
     if found.signs.is_empty() {
         let lag = latency(found.lag.as_secs_f64() * 1e6);
         let busy = found.busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
-        line!(out, "This tool was not the bottleneck: completions waited at most {lag} for it{busy}.");
+        line!(out, "This tool was not the limit: completions waited at most {lag} for it{busy}.");
     } else {
+<<<<<<< HEAD
         line!(
             out,
             "THIS TOOL MAY HAVE BEEN THE BOTTLENECK; use more agents or cores, or a lower concurrency:"
         );
+=======
+        line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");
+>>>>>>> results
         found.signs.iter().for_each(|sign| line!(out, "  {sign}"));
     }
     found.late.iter().for_each(|late| line!(out, "warning: {late}"));
@@ -270,7 +285,10 @@ fn place(out: &mut String, results: &Results) {
         }
         (Place::Unwritten { cause, partly }, _) => {
             line!(out, "RESULTS NOT WRITTEN: {cause}");
-            line!(out, "This summary is all there is of the end of the run; free space there and run again.");
+            line!(
+                out,
+                "This summary is all there is of the end of the run; make room or permit writing there."
+            );
             if let Some(partly) = partly {
                 line!(out, "What was written before can be read: iobench report {}", partly.display());
             }

@@ -28,6 +28,8 @@ fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
             Some(End::Completed) => (AgentEnd::Completed, String::new()),
             Some(End::Error(failure)) => (AgentEnd::Failed, failure.to_string()),
             Some(End::Aborted(reason)) => (AgentEnd::Aborted, reason.clone()),
+            // An agent that still runs has no reason to have ended.
+            None if condition == Condition::Running => (AgentEnd::Failed, String::new()),
             None => (AgentEnd::Failed, silent.to_owned()),
         };
         AgentOutcome {

@@ -7,6 +7,8 @@ use super::run::{Results, StageResult};
 use super::series::each_point;
 use super::source::Source;
 use crate::report;
+use iobench_core::controller::{AgentEnd, Label};
+use iobench_core::message::AgentIndex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -37,7 +39,8 @@ pub(super) fn write(
         put(&mut directory, &name, &report::stage_tsv(&stage.total, label))?;
         for part in &stage.agents {
             if let Some(folder) = folders.get(part.agent.0 as usize) {
-                put(&mut directory, &format!("{folder}/{name}"), &report::stage_tsv(&part.measured, label))?;
+                let own = own_label(results, part.agent);
+                put(&mut directory, &format!("{folder}/{name}"), &report::stage_tsv(&part.measured, own))?;
             }
         }
     }
@@ -68,6 +71,15 @@ fn complete(path: &Path, results: &Results) -> Result<(), FinalError> {
 
 fn put(directory: &mut Directory, name: &str, text: &str) -> Result<(), PathError> {
     directory.stage(name, |out| out.write_all(text.as_bytes()))
+}
+
+/// What an agent's own numbers may claim.
+fn own_label(results: &Results, agent: AgentIndex) -> Label {
+    match results.agents.get(agent.0 as usize).map(|agent| agent.outcome.end) {
+        Some(AgentEnd::Completed) => Label::Complete,
+        Some(AgentEnd::Aborted) => Label::Aborted,
+        Some(AgentEnd::Failed) | None => Label::Partial,
+    }
 }
 
 /// Each stage and its file's name: `workload_results.tsv` for the first timed one, `prepare_results.tsv` for the

@@ -8,7 +8,7 @@ use super::record::{AgentEntry, FORMAT, Header, Record, StageEntry, Stamp};
 use super::run::{Place, Results};
 use super::source::Source;
 use iobench_core::message::RunId;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -76,13 +76,13 @@ struct Found {
     run: RunId,
 }
 
-fn find(place: &PathBuf) -> Result<Found, MergeError> {
+fn find(place: &Path) -> Result<Found, MergeError> {
     let path = place.display().to_string();
     let (journal, kept) = (place.join(JOURNAL), place.join(KEPT));
     let file = match (journal.is_file(), kept.is_file(), place.is_file()) {
         (true, ..) => journal,
         (_, true, _) => kept,
-        (.., true) => place.clone(),
+        (.., true) => place.to_owned(),
         _ => return Err(MergeError::Neither { path }),
     };
     let (kept, run) = match Reader::open(&file)?.next() {

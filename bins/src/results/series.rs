@@ -7,7 +7,7 @@ use super::source::Source;
 use iobench_core::message::{AgentIndex, Report};
 use iobench_core::stats::summary::{Row, Scope, row};
 use iobench_core::stats::{BadHistogram, Cell, CpuShare, Group, Interval, Tally, merge_tallies};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One row of the time series.
@@ -108,9 +108,10 @@ type SlotKey = (u32, i64);
 struct Slots<'a> {
     interval: i64,
     open: BTreeMap<SlotKey, Slot<'a>>,
-    /// Per agent, the slot it reported last and the last one it will report, in the stage it is in.
+    /// Per agent, the slot it reported last.
     reached: BTreeMap<AgentIndex, SlotKey>,
-    last: BTreeMap<(AgentIndex, u32), i64>,
+    /// Agents that will not add to a stage any more.
+    finished: BTreeSet<(AgentIndex, u32)>,
 }
 
 struct Slot<'a> {
@@ -121,16 +122,12 @@ struct Slot<'a> {
 impl<'a> Slots<'a> {
     fn new(results: &'a Results) -> Self {
         let interval = i64::try_from(results.header.interval.as_nanos()).unwrap_or(i64::MAX).max(1);
-        let mut slots =
-            Self { interval, open: BTreeMap::new(), reached: BTreeMap::new(), last: BTreeMap::new() };
-        for stage in &results.stages {
-            for part in &stage.agents {
-                let Some(end) = part.last_interval else { continue };
-                let number = slots.number(stage.timeline.elapsed(part.agent, end));
-                slots.last.insert((part.agent, stage.index), number);
-            }
-        }
-        slots
+        let silent = |stage: &'a StageResult| {
+            let parts = stage.agents.iter().filter(|part| part.last_interval.is_none());
+            parts.map(|part| (part.agent, stage.index))
+        };
+        let finished = results.stages.iter().flat_map(silent).collect();
+        Self { interval, open: BTreeMap::new(), reached: BTreeMap::new(), finished }
     }
 
     /// The slot whose end is nearest.
@@ -146,14 +143,18 @@ impl<'a> Slots<'a> {
             .parts
             .push((agent, interval.clone()));
         self.reached.insert(agent, key);
+        let part = stage.agents.iter().find(|part| part.agent == agent);
+        if part.and_then(|part| part.last_interval).is_none_or(|last| interval.to >= last) {
+            self.finished.insert((agent, stage.index));
+        }
     }
 
     /// The first slot, if no agent will add to it any more.
     fn pop_passed(&mut self) -> Option<Slot<'a>> {
         let (&key, slot) = self.open.first_key_value()?;
         let passed = slot.stage.agents.iter().all(|part| {
-            let last = self.last.get(&(part.agent, key.0)).is_none_or(|&last| last < key.1);
-            last || self.reached.get(&part.agent).is_some_and(|&reached| reached > key)
+            self.finished.contains(&(part.agent, key.0))
+                || self.reached.get(&part.agent).is_some_and(|&reached| reached > key)
         });
         passed.then(|| self.open.remove(&key)).flatten()
     }

@@ -9,7 +9,7 @@ use iobench_core::controller::{
 use iobench_core::message::{
     AgentIndex, AgentMessage, Capabilities, Failure, FailureClass, Report, RunId, Session,
 };
-use iobench_core::stats::{Band, CpuShare, ErrorClass, Interval, Operation, Recorder, StageTotals, Tally};
+use iobench_core::stats::{Band, CpuShare, Interval, Operation, Recorder, StageTotals, Tally};
 use iobench_core::time::{Mono, Now, Unix};
 use std::time::Duration;
 
@@ -154,14 +154,6 @@ impl Agent {
 pub(crate) fn gets(micros: &[u64]) -> Tally {
     let nanos: Vec<u64> = micros.iter().map(|micros| micros * 1_000).collect();
     tally(Operation::Get, 4_096, &nanos)
-}
-
-/// Failures of gets, beside others' successes.
-pub(crate) fn with_errors(mut tally: Tally, count: u64) -> Tally {
-    let mut recorder = Recorder::new(&[(Operation::Get, Band::of(4_096))]);
-    (0..count).for_each(|_| recorder.error(Operation::Get, ErrorClass::NotFound, 2));
-    tally.merge(&recorder.tally()).unwrap();
-    tally
 }
 
 /// The agent's first operation this many microseconds after the start, give or take 300.

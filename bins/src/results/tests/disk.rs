@@ -285,7 +285,7 @@ fn a_full_disk_is_named_and_the_summary_is_whole_all_the_same() {
     outcome.exit = ExitCode::AllCompleted;
     let directory = Directory::create(place.path(), &header).unwrap();
     let path = directory.path().to_owned();
-    let sink = Filling::new(&path.join(JOURNAL), 6_000);
+    let sink = Filling::new(&path.join(JOURNAL), 3_000);
     let (answers, persisted) = answers();
     let writer = ResultsWriter::begin(directory, Box::new(sink), header, persisted).unwrap();
     for (index, record) in records.iter().enumerate() {
