@@ -50,12 +50,19 @@ pub async fn local(job: Job) -> anyhow::Result<Finished> {
         description: description("local"),
     };
     let serving = grpc::serve(Server::builder(), incoming, inbox.local(), inbox.remote());
+    // It ends when the controller no longer dials, while that still writes its results.
+    let serving = async {
+        match serving.await {
+            Ok(()) => std::future::pending().await,
+            Err(error) => error,
+        }
+    };
     let agent = drive::agent::run(Agent::new(), inbox, ports);
     let spec = AgentSpec { id: "local".to_owned(), address: "local".to_owned() };
     let controller = conduct(job, vec![spec], Lead::AtOnce, dial, clock);
     tokio::select! {
         finished = controller => finished,
-        served = serving => anyhow::bail!("the connection to the agent of this process ended: {served:?}"),
+        error = serving => Err(error).context("the connection to the agent of this process failed"),
         () = agent => anyhow::bail!("the agent of this process ended before its run"),
     }
 }

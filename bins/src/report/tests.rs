@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! What a person and a program read is the same, and says what it is worth.
 
 use super::{environment, hlog_header, hlog_lines, json, series_header, series_row, stage_tsv, text, units};
@@ -341,4 +338,3 @@ fn the_environment_names_hosts_facts_and_devices() {
     assert_eq!(host["facts"]["kernel"], "6.8");
     assert_eq!(host["stages"]["workload"]["device"], "nvme0n1");
 }
->>>>>>> results

@@ -157,11 +157,7 @@ fn beside(out: &mut String, results: &Results, stage: &StageResult) {
         let rows = part.measured.rows.iter().filter(|row| matches!(row.scope, Scope::Operation(_)));
         let counts =
             rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
-<<<<<<< HEAD
-        let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
-=======
         let counts = if counts.is_empty() { "no".to_owned() } else { counts.join(", ") };
->>>>>>> results
         let time = span(part.measured.duration);
         line!(
             out,
@@ -257,14 +253,7 @@ fn tool(out: &mut String, results: &Results) {
         let busy = found.busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
         line!(out, "This tool was not the limit: completions waited at most {lag} for it{busy}.");
     } else {
-<<<<<<< HEAD
-        line!(
-            out,
-            "THIS TOOL MAY HAVE BEEN THE BOTTLENECK; use more agents or cores, or a lower concurrency:"
-        );
-=======
         line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");
->>>>>>> results
         found.signs.iter().for_each(|sign| line!(out, "  {sign}"));
     }
     found.late.iter().for_each(|late| line!(out, "warning: {late}"));

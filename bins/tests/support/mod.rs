@@ -7,59 +7,59 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A directory for one test, on the file system of the build directory (which has room and is not in memory).
-pub struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
         Self(tempfile::TempDir::new_in(parent).expect("the build directory is writable"))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, content).expect("the test's directory is writable");
         path
     }
 
     /// The only results directory.
-    pub fn results(&self) -> PathBuf {
+    pub(crate) fn results(&self) -> PathBuf {
         let entries = std::fs::read_dir(self.path().join("results")).expect("results were written");
         let mut found: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
         assert_eq!(found.len(), 1, "one run, one directory: {found:?}");
         found.remove(0)
     }
 
-    pub fn summary(&self) -> Value {
+    pub(crate) fn summary(&self) -> Value {
         json(&self.results().join("summary.json"))
     }
 }
 
-pub fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// A process that ends with the test.
-pub struct Process {
-    pub child: Child,
+pub(crate) struct Process {
+    pub(crate) child: Child,
 }
 
 impl Process {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         Self { child: command.spawn().expect("the program was built") }
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.expect("kill exists").success());
     }
 
     /// Waits for its end, but not for ever.
-    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let end = Instant::now() + limit;
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
@@ -71,7 +71,7 @@ impl Process {
     }
 
     /// Its exit code, and what it wrote.
-    pub fn end(mut self, limit: Duration) -> (i32, String, String) {
+    pub(crate) fn end(mut self, limit: Duration) -> (i32, String, String) {
         let stdout = self.child.stdout.take().map(drain);
         let stderr = self.child.stderr.take().map(drain);
         let code = self.wait(limit).code().expect("it ended by itself");
@@ -98,18 +98,18 @@ impl Drop for Process {
 }
 
 /// An agent process on a free port, with its own state directory.
-pub struct Agent {
-    pub process: Process,
-    pub address: String,
-    pub state: PathBuf,
+pub(crate) struct Agent {
+    pub(crate) process: Process,
+    pub(crate) address: String,
+    pub(crate) state: PathBuf,
 }
 
 impl Agent {
-    pub fn start(place: &Place, name: &str) -> Self {
+    pub(crate) fn start(place: &Place, name: &str) -> Self {
         Self::start_with(place, name, &[])
     }
 
-    pub fn start_with(place: &Place, name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(place: &Place, name: &str, arguments: &[&str]) -> Self {
         let state = place.path().join(format!("state-{name}"));
         let log = std::fs::File::create(place.path().join(format!("{name}.log"))).expect("writable");
         let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-agent"));
@@ -124,14 +124,14 @@ impl Agent {
     }
 
     /// What it keeps because no controller has confirmed it.
-    pub fn kept(&self) -> Vec<PathBuf> {
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(&self.state) else { return Vec::new() };
         entries.map(|entry| entry.expect("readable").path()).collect()
     }
 }
 
 /// `iobench-controller run` on these agents, results under `results`.
-pub fn controller(place: &Place, file: &Path, agents: &[&Agent], arguments: &[&str]) -> Process {
+pub(crate) fn controller(place: &Place, file: &Path, agents: &[&Agent], arguments: &[&str]) -> Process {
     let addresses: Vec<_> = agents.iter().map(|agent| agent.address.as_str()).collect();
     std::fs::create_dir_all(place.path().join("results")).expect("writable");
     let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
@@ -141,14 +141,14 @@ pub fn controller(place: &Place, file: &Path, agents: &[&Agent], arguments: &[&s
 }
 
 /// `iobench` with these arguments, to its end.
-pub fn iobench(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn iobench(arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_iobench"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Process::start(&mut command).end(Duration::from_secs(60))
 }
 
 /// Waits until something is so, but not for ever.
-pub fn until(what: &str, limit: Duration, test: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, limit: Duration, test: impl Fn() -> bool) {
     let end = Instant::now() + limit;
     while !test() {
         assert!(Instant::now() < end, "not within {limit:?}: {what}");
@@ -157,7 +157,7 @@ pub fn until(what: &str, limit: Duration, test: impl Fn() -> bool) {
 }
 
 /// Files below a directory.
-pub fn files(directory: &Path) -> usize {
+pub(crate) fn files(directory: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
     entries
         .flatten()
