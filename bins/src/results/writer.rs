@@ -230,6 +230,9 @@ impl Worker {
 
     /// Writes a batch with one sync, then answers for each of its messages.
     fn write(&mut self, batch: &mut Vec<Record>) {
+        if batch.is_empty() {
+            return;
+        }
         let written = self.append(batch);
         for record in batch.drain(..) {
             if let Record::Agent(message) = &record {

@@ -1,7 +1,7 @@
 //! Whose measurements count, how they are merged, and when they were.
 
 use crate::results::testing::*;
-use crate::results::{Basis, Condition, Place, Results, StageResult, each_point};
+use crate::results::{Basis, Condition, Place, Record, Results, StageResult, each_point};
 use iobench_core::controller::{AgentEnd, Label};
 use iobench_core::message::Report;
 use iobench_core::stats::summary::{Latency, Row, Scope};
@@ -17,7 +17,7 @@ fn row(rows: &[Row], operation: Operation) -> &Row {
 }
 
 fn run((header, mut records, outcome): Scripted) -> Results {
-    records.push(crate::results::Record::Outcome(Box::new(outcome)));
+    records.push(Record::Outcome(Box::new(outcome)));
     results(header, records)
 }
 
@@ -88,18 +88,40 @@ fn totals_win_over_intervals_and_a_difference_is_kept() {
 #[test]
 fn the_time_when_all_ran_stands_beside_the_whole() {
     let (mut early, mut late) = (Agent::new(0, 7), Agent::new(1, 500));
+    // Whoever runs alone is three to five times as fast.
     (11..=20).for_each(|second| {
-        early.interval(second, gets(&[100; 10]));
-        late.interval(second + 3, gets(&[100; 30]));
+        early.interval(second, gets(&vec![100; if second <= 13 { 50 } else { 10 }]));
+        late.interval(second + 3, gets(&vec![100; if second + 3 > 20 { 90 } else { 30 }]));
     });
     early.completed(10, 20);
     late.completed(13, 23);
     let stage = workload(&results(header(2, 10), interleaved([early, late]))).clone();
     assert_eq!(stage.total.duration, Duration::from_secs(13));
-    assert_eq!(row(&stage.total.rows, Operation::Get).ops_per_sec, 400.0 / 13.0);
+    assert_eq!(row(&stage.total.rows, Operation::Get).ops_per_sec, 700.0 / 13.0);
     let together = stage.together.unwrap();
     assert_eq!(together.duration(), Duration::from_secs(7));
     assert_eq!(together.rates[0].ops_per_sec, 40.0);
+}
+
+#[test]
+fn a_measured_offset_places_an_agent_however_late_its_messages_arrive() {
+    let (header, mut records, outcome) = complete_run();
+    for record in &mut records {
+        if let Record::Agent(record) = record
+            && record.agent.0 == 1
+        {
+            record.received.mono = record.received.mono.after(Duration::from_secs(2));
+        }
+    }
+    let estimated = results(header.clone(), records.clone());
+    assert_eq!(
+        workload(&estimated).total.duration,
+        Duration::from_secs(12),
+        "late by the time messages took"
+    );
+    let measured = run((header, records, outcome));
+    assert_eq!(workload(&measured).total.duration, Duration::from_secs(10));
+    assert_eq!(workload(&measured).timeline.start, at(10).unix);
 }
 
 #[test]
@@ -140,7 +162,7 @@ fn a_row_of_all_agents_follows_its_last_part_so_that_memory_stays_bounded() {
 #[test]
 fn the_time_series_adds_up_to_the_totals() {
     let (header, mut records, outcome) = complete_run();
-    records.push(crate::results::Record::Outcome(Box::new(outcome)));
+    records.push(Record::Outcome(Box::new(outcome)));
     let source = memory(header, records);
     let results = Results::fold(&source, Condition::Finished, Place::Merged(Vec::new())).unwrap();
     let (mut each, mut all) = (Tally::default(), Tally::default());

@@ -1,7 +1,9 @@
 //! Kept runs, and one result from several places.
 
 use crate::results::testing::*;
-use crate::results::{KEPT_MAX, MergeError, Place, Record, Results, ResultsWriter, keep, kept_runs, merge};
+use crate::results::{
+    JOURNAL, KEPT_MAX, MergeError, Place, Record, Results, ResultsWriter, Source, keep, kept_runs, merge,
+};
 use iobench_core::agent::KeptRun;
 use iobench_core::controller::{AgentEnd, ExitCode, Label};
 use iobench_core::message::{AgentMessage, RunId};
@@ -56,9 +58,23 @@ fn what_an_agent_kept_completes_a_partial_result_and_counts_once() {
 
     let merged = merge(&[kept.clone(), directory(&partial), kept, directory(&partial)]).unwrap();
     assert_eq!(merged.stages[1].total, whole.stages[1].total);
+    assert_eq!(merged.stages[1].together, whole.stages[1].together, "intervals count once as well");
     assert_eq!((merged.outcome.label, merged.outcome.exit), (Label::Complete, ExitCode::AllCompleted));
     assert_eq!(merged.outcome.coverage_ppm, 1_000_000);
     assert!(!merged.stages[1].series_incomplete());
+}
+
+#[test]
+fn a_message_in_several_journals_is_visited_once() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = directory(&written(place.path(), complete_run())).join(JOURNAL);
+    let messages = |journals: &[PathBuf]| {
+        let mut count = 0;
+        let source = Source { journals: journals.to_vec(), unwritten: Vec::new() };
+        source.each(|record| count += u32::from(matches!(record, Record::Agent(_)))).unwrap();
+        count
+    };
+    assert_eq!(messages(&[journal.clone(), journal.clone()]), messages(&[journal]));
 }
 
 #[test]
