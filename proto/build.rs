@@ -4,6 +4,9 @@
 //! values of `iobench-core` through our own lenient codec rather than those structs.
 
 use std::error::Error;
+use std::fmt::Write;
+use std::path::PathBuf;
+use tonic_prost_build::FileDescriptorSet;
 use tonic_prost_build::manual::{Builder, Method, Service};
 
 const FILE: &str = "proto/iobench.proto";
@@ -12,13 +15,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={FILE}");
     let files = protox::compile([FILE], ["proto"])?;
     let service = only_service(&files)?;
+    std::fs::write(PathBuf::from(std::env::var("OUT_DIR")?).join("shapes.rs"), shapes(&files))?;
     tonic_prost_build::configure().build_client(false).build_server(false).compile_fds(files)?;
     Builder::new().compile(&[service]);
     Ok(())
 }
 
 /// The service as the file declares it: one source for names and for what streams.
-fn only_service(files: &tonic_prost_build::FileDescriptorSet) -> Result<Service, Box<dyn Error>> {
+fn only_service(files: &FileDescriptorSet) -> Result<Service, Box<dyn Error>> {
     let file = files.file.last().ok_or("no file was compiled")?;
     let [service] = file.service.as_slice() else {
         return Err(format!("{FILE} must declare exactly one service").into());
@@ -54,6 +58,29 @@ fn only_service(files: &tonic_prost_build::FileDescriptorSet) -> Result<Service,
 fn rust_type(message: &str, streams: bool) -> String {
     let name = message.rsplit('.').next().unwrap_or(message);
     if streams { format!("iobench_core::message::{name}") } else { format!("crate::wire::{name}") }
+}
+
+/// A constant for each message that says which of its fields hold messages or lists, so that entries can be counted
+/// before anything is allocated for them.
+fn shapes(files: &FileDescriptorSet) -> String {
+    let mut shapes = String::new();
+    for message in files.file.iter().flat_map(|file| &file.message_type) {
+        let mut fields = String::new();
+        for field in &message.field {
+            let is_message = field.r#type().as_str_name() == "TYPE_MESSAGE";
+            let content = if is_message { constant(field.type_name()) } else { "LEAF".to_owned() };
+            if is_message || field.label().as_str_name() == "LABEL_REPEATED" {
+                let _ = write!(fields, "({}, &{content}), ", field.number());
+            }
+        }
+        let _ =
+            writeln!(shapes, "pub(crate) const {}: Shape = Shape(&[{fields}]);", constant(message.name()));
+    }
+    shapes
+}
+
+fn constant(message: &str) -> String {
+    snake_case(message.rsplit('.').next().unwrap_or(message)).to_uppercase()
 }
 
 fn snake_case(name: &str) -> String {

@@ -62,6 +62,6 @@ impl<D: Message> Decoder for LenientDecoder<D> {
         // The whole frame is taken off the stream first, so that what follows it is read from its beginning even
         // when this one is left half read.
         let frame = frame.copy_to_bytes(frame.remaining());
-        Ok(Some(decode(frame)))
+        Ok(Some(decode(&frame)))
     }
 }

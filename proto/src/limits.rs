@@ -7,6 +7,10 @@
 /// A whole message, bytes, in both directions.
 pub const MESSAGE_BYTES: usize = 64 << 20;
 
+/// Entries in all lists of a message together, which bounds the memory that decoding a frame can take. A hundred
+/// stages with every cell, and as many errors and facts, are a tenth of it.
+pub const MESSAGE_ENTRIES: usize = 1 << 18;
+
 /// A configuration, bytes.
 pub const YAML_BYTES: usize = 16 << 20;
 

@@ -8,6 +8,9 @@ pub enum BadMessage {
     /// The bytes are not protobuf, or stop in the middle.
     #[error("not a message of this protocol: {0}")]
     Malformed(#[from] prost::DecodeError),
+    /// It would take too much memory to decode.
+    #[error("has more than {} entries", crate::limits::MESSAGE_ENTRIES)]
+    TooManyEntries,
     /// A field says what cannot be meant.
     #[error("{field} {problem}")]
     Field {
@@ -66,7 +69,7 @@ impl<T> At<T> for Result<T, BadMessage> {
             BadMessage::Field { field: inner, problem } => {
                 BadMessage::Field { field: format!("{field}.{inner}"), problem }
             }
-            malformed @ BadMessage::Malformed(_) => malformed,
+            whole @ (BadMessage::Malformed(_) | BadMessage::TooManyEntries) => whole,
         })
     }
 }

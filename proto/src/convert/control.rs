@@ -1,7 +1,8 @@
 //! What a controller says.
 
 use super::bad::{At, BadMessage, Problem};
-use super::{Message, cut, halves, list, nanos, run_id, text, within};
+use super::entries::{self, Shape};
+use super::{Framed, cut, halves, list, nanos, run_id, text, within};
 use crate::limits;
 use crate::wire::control_message::Body;
 use crate::wire::{self, Command};
@@ -9,8 +10,10 @@ use iobench_core::message::{Configure, Control, ControlMessage, Ping, Session, S
 use iobench_core::time::{Mono, Unix};
 use std::time::Duration;
 
-impl Message for ControlMessage {
+impl Framed for ControlMessage {
     type Wire = wire::ControlMessage;
+
+    const SHAPE: Shape = entries::CONTROL_MESSAGE;
 
     fn parse(wire: wire::ControlMessage, intact: Result<(), BadMessage>) -> (Self, Option<BadMessage>) {
         let run = run_id(wire.run_high, wire.run_low);

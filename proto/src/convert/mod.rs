@@ -6,35 +6,41 @@
 
 mod bad;
 mod control;
+mod entries;
 mod report;
 mod stats;
 
 pub use bad::{BadMessage, Problem};
 
-use crate::limits;
+use crate::{limits, wire};
 use bad::At;
-use bytes::{Buf, BufMut};
-use iobench_core::message::{AgentMessage, RunId};
+use bytes::BufMut;
+use iobench_core::message::{AgentMessage, ControlMessage, RunId};
 use prost::EncodeError;
 use std::time::Duration;
 
 /// A value of the core that travels in frames of its own: one of the two message types.
-pub trait Message: Sized + Send + 'static + sealed::Sealed {
-    /// Its wire form.
-    #[doc(hidden)]
-    type Wire: prost::Message + Default + From<Self>;
+pub trait Message: Framed + Send + 'static {}
 
-    /// What the wire form says and, if its body cannot be understood, why. The header is kept in either case.
-    #[doc(hidden)]
-    fn parse(wire: Self::Wire, intact: Result<(), BadMessage>) -> (Self, Option<BadMessage>);
-}
+impl Message for ControlMessage {}
+impl Message for AgentMessage {}
 
 mod sealed {
-    /// Keeps [`Message`](super::Message) to the two types it is made for.
-    pub trait Sealed {}
-    impl Sealed for iobench_core::message::ControlMessage {}
-    impl Sealed for iobench_core::message::AgentMessage {}
+    use super::{BadMessage, entries::Shape};
+
+    /// What keeps [`Message`](super::Message) to the two types it is made for.
+    pub trait Framed: Sized {
+        /// Its wire form.
+        type Wire: prost::Message + Default + From<Self>;
+
+        /// Where its wire form has lists.
+        const SHAPE: Shape;
+
+        /// What the wire form says and, if its body cannot be understood, why. The header is kept in either case.
+        fn parse(wire: Self::Wire, intact: Result<(), BadMessage>) -> (Self, Option<BadMessage>);
+    }
 }
+use sealed::Framed;
 
 /// Appends a message's frame.
 ///
@@ -46,14 +52,14 @@ pub fn encode<M: Message>(message: M, frame: &mut impl BufMut) -> Result<(), Enc
 
 /// The message in a frame. A frame that cannot be understood gives `Undecodable`, with as much of run, session and
 /// sequence as could be read.
-pub fn decode<M: Message>(frame: impl Buf) -> M {
+pub fn decode<M: Message>(frame: &[u8]) -> M {
     read(frame).0
 }
 
 /// An agent's message as a journal keeps it.
 #[must_use]
 pub fn to_bytes(message: &AgentMessage) -> Vec<u8> {
-    prost::Message::encode_to_vec(&<AgentMessage as Message>::Wire::from(message.clone()))
+    prost::Message::encode_to_vec(&wire::AgentMessage::from(message.clone()))
 }
 
 /// An agent's message from a journal.
@@ -67,10 +73,13 @@ pub fn from_bytes(bytes: &[u8]) -> Result<AgentMessage, BadMessage> {
     }
 }
 
-fn read<M: Message>(mut frame: impl Buf) -> (M, Option<BadMessage>) {
-    // Merging into a value, rather than decoding one, keeps the fields in front of the bad byte.
+fn read<M: Message>(frame: &[u8]) -> (M, Option<BadMessage>) {
     let mut wire = M::Wire::default();
-    let intact = prost::Message::merge(&mut wire, &mut frame).map_err(BadMessage::from);
+    if entries::too_many(frame, &M::SHAPE) {
+        return M::parse(wire, Err(BadMessage::TooManyEntries));
+    }
+    // Merging into a value, rather than decoding one, keeps the fields in front of a bad byte.
+    let intact = prost::Message::merge(&mut wire, frame).map_err(BadMessage::from);
     M::parse(wire, intact)
 }
 

@@ -1,7 +1,8 @@
 //! What an agent says.
 
 use super::bad::{At, BadMessage, Problem};
-use super::{Message, cut, cut_list, halves, known, list, run_id, same_names, text, within};
+use super::entries::{self, Shape};
+use super::{Framed, cut, cut_list, halves, known, list, run_id, same_names, text, within};
 use crate::limits;
 use crate::wire::agent_message::Body;
 use crate::wire::{self, Status};
@@ -11,8 +12,10 @@ use iobench_core::message::{
 use iobench_core::stats::{Interval, StageTotals};
 use iobench_core::time::{Mono, Unix};
 
-impl Message for AgentMessage {
+impl Framed for AgentMessage {
     type Wire = wire::AgentMessage;
+
+    const SHAPE: Shape = entries::AGENT_MESSAGE;
 
     fn parse(wire: wire::AgentMessage, intact: Result<(), BadMessage>) -> (Self, Option<BadMessage>) {
         let (body, bad) = match intact.and_then(|()| read(wire.status, wire.body)) {

@@ -12,7 +12,18 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::RngSeed;
 use std::time::Duration;
+
+/// The same messages in every run, so that a failure is there again the next time.
+pub(super) fn repeatable() -> ProptestConfig {
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(7420),
+        cases: 1000,
+        failure_persistence: None,
+        ..Default::default()
+    }
+}
 
 pub(super) fn control_message() -> impl Strategy<Value = ControlMessage> {
     (any::<u128>(), any::<u64>(), control()).prop_map(|(run, session, body)| ControlMessage {

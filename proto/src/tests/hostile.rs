@@ -1,9 +1,9 @@
 //! Nothing that arrives does harm.
 
-use super::any::{agent_message, control_message};
+use super::any::{agent_message, control_message, repeatable};
 use super::roundtrip::{frame, from_agent, from_controller};
 use crate::convert::decode;
-use crate::limits::{HISTOGRAM_BYTES, LIST_ENTRIES, TEXT_BYTES};
+use crate::limits::{HISTOGRAM_BYTES, LIST_ENTRIES, MESSAGE_ENTRIES, TEXT_BYTES};
 use crate::wire::{self, agent_message::Body, control_message};
 use crate::{BadMessage, from_bytes};
 use iobench_core::message::{AgentMessage, Control, ControlMessage, Report};
@@ -26,18 +26,20 @@ fn unknown_field() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(repeatable())]
+
     #[test]
     fn arbitrary_bytes_give_a_message_or_undecodable(bytes in vec(any::<u8>(), 0..300)) {
         // What is taken for a message is one: it survives the way back.
-        let message: AgentMessage = decode(bytes.as_slice());
+        let message: AgentMessage = decode(&bytes);
         if arrives_undecodable(&message) {
             prop_assert!(from_bytes(&bytes).is_err());
         } else {
-            prop_assert_eq!(&decode::<AgentMessage>(frame(message.clone()).as_slice()), &message);
+            prop_assert_eq!(&decode::<AgentMessage>(&frame(message.clone())), &message);
         }
-        let message: ControlMessage = decode(bytes.as_slice());
+        let message: ControlMessage = decode(&bytes);
         if !matches!(message.body, Control::Undecodable { .. }) {
-            prop_assert_eq!(&decode::<ControlMessage>(frame(message.clone()).as_slice()), &message);
+            prop_assert_eq!(&decode::<ControlMessage>(&frame(message.clone())), &message);
         }
     }
 
@@ -48,7 +50,7 @@ proptest! {
         let mut bytes = frame(message);
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
-        let message: AgentMessage = decode(bytes.as_slice());
+        let message: AgentMessage = decode(&bytes);
         prop_assert_eq!(from_bytes(&bytes).is_err(), arrives_undecodable(&message));
     }
 
@@ -85,9 +87,9 @@ proptest! {
         let with_unknown = |frame: Vec<u8>| {
             if first { [unknown.clone(), frame].concat() } else { [frame, unknown.clone()].concat() }
         };
-        prop_assert_eq!(decode::<AgentMessage>(with_unknown(frame(agent.clone())).as_slice()), agent);
+        prop_assert_eq!(decode::<AgentMessage>(&with_unknown(frame(agent.clone()))), agent);
         prop_assert_eq!(
-            decode::<ControlMessage>(with_unknown(frame(controller.clone())).as_slice()), controller
+            decode::<ControlMessage>(&with_unknown(frame(controller.clone()))), controller
         );
     }
 }
@@ -171,6 +173,29 @@ fn lists_texts_and_histograms_have_bounds() {
     );
 }
 
+/// Two bytes a fact in the frame, forty-eight in memory: what would be refused after decoding is refused before.
+#[test]
+fn a_frame_of_very_many_entries_is_refused_before_it_is_decoded() {
+    let with_facts = |stages: usize, facts: usize| {
+        let facts = vec![wire::Fact::default(); facts];
+        let stage = wire::StageTotals { tally: Some(wire::Tally::default()), facts, ..Default::default() };
+        let completed = wire::Completed { totals: vec![stage; stages] };
+        complaint(|m| (m.status, m.body) = (4, Some(Body::Completed(completed))))
+    };
+    // The entries besides the facts: the body, and each stage with its tally.
+    let most = (MESSAGE_ENTRIES - 1) / (LIST_ENTRIES + 2);
+    assert!(with_facts(most, LIST_ENTRIES).starts_with("AgentMessage"), "the most that passes");
+    assert_eq!(with_facts(most + 1, LIST_ENTRIES), "has more than 262144 entries");
+
+    let configure = wire::Configure { overrides: vec![String::new(); MESSAGE_ENTRIES], ..Default::default() };
+    let body = Some(control_message::Body::Configure(configure));
+    let message = wire::ControlMessage { command: 1, body, ..Default::default() };
+    let Control::Undecodable { detail } = decode::<ControlMessage>(&message.encode_to_vec()).body else {
+        panic!("it passed");
+    };
+    assert_eq!(detail, "has more than 262144 entries");
+}
+
 #[test]
 fn a_failure_of_an_unknown_class_is_undecodable() {
     let error = wire::Error { class: 9, ..wire::Error::default() };
@@ -185,13 +210,13 @@ fn a_command_of_a_newer_controller_is_undecodable_and_keeps_run_and_session() {
     let sent = from_controller(Control::Begin { stage: 1 });
     let mut newer = wire::ControlMessage::from(sent.clone());
     (newer.command, newer.body) = (8, None);
-    let arrived: ControlMessage = decode(newer.encode_to_vec().as_slice());
+    let arrived: ControlMessage = decode(&newer.encode_to_vec());
     let detail = "command is 8, which this version does not know; is the other side newer?".into();
     assert_eq!(arrived, ControlMessage { body: Control::Undecodable { detail }, ..sent.clone() });
 
     let mut confused = wire::ControlMessage::from(sent);
     confused.body = Some(control_message::Body::Ping(wire::Ping::default()));
-    let arrived: ControlMessage = decode(confused.encode_to_vec().as_slice());
+    let arrived: ControlMessage = decode(&confused.encode_to_vec());
     let detail = "command announces another body than the one that follows".into();
     assert_eq!(arrived.body, Control::Undecodable { detail });
 }
@@ -200,7 +225,7 @@ fn a_command_of_a_newer_controller_is_undecodable_and_keeps_run_and_session() {
 fn text_that_is_not_utf8_is_malformed() {
     let mut bytes = frame(from_controller(Control::Abort { reason: "ok".into() }));
     *bytes.last_mut().expect("not empty") = 0xff;
-    let arrived: ControlMessage = decode(bytes.as_slice());
+    let arrived: ControlMessage = decode(&bytes);
     let Control::Undecodable { detail } = arrived.body else { panic!("{arrived:?}") };
     assert!(detail.starts_with("not a message of this protocol: "), "{detail}");
     assert!(matches!(from_bytes(&bytes), Err(BadMessage::Malformed(_))));

@@ -1,6 +1,6 @@
 //! What was sent is what arrives.
 
-use super::any::{agent_message, control_message};
+use super::any::{agent_message, control_message, repeatable};
 use crate::convert::{Message, decode, encode};
 use crate::limits::{LIST_ENTRIES, TEXT_BYTES, YAML_BYTES};
 use crate::{CurrentRun, Description, PROTOCOL, ProtocolRange, from_bytes, to_bytes, wire};
@@ -27,14 +27,16 @@ pub(super) fn from_controller(body: Control) -> ControlMessage {
 }
 
 proptest! {
+    #![proptest_config(repeatable())]
+
     #[test]
     fn every_controller_message_arrives_as_it_was_sent(message in control_message()) {
-        prop_assert_eq!(decode::<ControlMessage>(frame(message.clone()).as_slice()), message);
+        prop_assert_eq!(decode::<ControlMessage>(&frame(message.clone())), message);
     }
 
     #[test]
     fn every_agent_message_arrives_as_it_was_sent(message in agent_message()) {
-        prop_assert_eq!(decode::<AgentMessage>(frame(message.clone()).as_slice()), message);
+        prop_assert_eq!(decode::<AgentMessage>(&frame(message.clone())), message);
     }
 
     #[test]
@@ -67,7 +69,7 @@ fn the_encoding_does_not_change() {
 #[test]
 fn what_nobody_sends_is_undecodable_on_the_other_side_too() {
     let sent = from_agent(Report::Undecodable { detail: "x".into() });
-    let Report::Undecodable { detail } = decode::<AgentMessage>(frame(sent).as_slice()).body else {
+    let Report::Undecodable { detail } = decode::<AgentMessage>(&frame(sent)).body else {
         panic!("it turned into something else");
     };
     assert_eq!(detail, "status is 0, which this version does not know; is the other side newer?");
@@ -79,7 +81,7 @@ fn a_long_explanation_is_cut_so_that_the_message_arrives() {
     let long = format!("a{}", "é".repeat(TEXT_BYTES));
     let failure = Failure::new(FailureClass::Storage, &long, &long);
     let sent = from_agent(Report::Error { failure, totals: Vec::new() });
-    let Report::Error { failure, .. } = decode::<AgentMessage>(frame(sent).as_slice()).body else {
+    let Report::Error { failure, .. } = decode::<AgentMessage>(&frame(sent)).body else {
         panic!("it was lost");
     };
     assert_eq!(failure.message.len(), TEXT_BYTES - 1);
@@ -90,7 +92,7 @@ fn a_long_explanation_is_cut_so_that_the_message_arrives() {
     let capabilities =
         Capabilities { facts, warnings: vec![String::new(); LIST_ENTRIES + 1], ..Default::default() };
     let sent = from_agent(Report::Accepted(Box::new(capabilities)));
-    let Report::Accepted(capabilities) = decode::<AgentMessage>(frame(sent).as_slice()).body else {
+    let Report::Accepted(capabilities) = decode::<AgentMessage>(&frame(sent)).body else {
         panic!("it was lost");
     };
     assert_eq!((capabilities.facts.len(), capabilities.warnings.len()), (LIST_ENTRIES, LIST_ENTRIES));
@@ -105,7 +107,7 @@ fn a_configuration_is_never_cut() {
             ..Configure::default()
         };
         let sent = from_controller(Control::Configure(Box::new(configure)));
-        match decode::<ControlMessage>(frame(sent.clone()).as_slice()).body {
+        match decode::<ControlMessage>(&frame(sent.clone())).body {
             Control::Undecodable { detail } => Err(detail),
             body => {
                 assert_eq!(body, sent.body);
