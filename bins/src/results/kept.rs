@@ -69,6 +69,8 @@ fn encode(now: Now, run: &KeptRun) -> io::Result<Vec<u8>> {
         index: run.index,
         kept: now.into(),
         config: run.yaml.clone(),
+        overrides: run.overrides.clone(),
+        seed: run.seed,
     };
     journal::encode(&Record::Kept(Box::new(header)), &mut bytes)?;
     for message in &run.messages {

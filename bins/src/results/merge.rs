@@ -4,15 +4,19 @@ use super::directory::{Condition, JOURNAL, condition};
 use super::fold::Fold;
 use super::journal::{ReadError, Reader};
 use super::kept::KEPT;
-use super::record::{AgentEntry, FORMAT, Header, Record, StageEntry, Stamp};
+use super::record::{AgentEntry, FORMAT, Header, Record, StageEntry, Stamp, stage_entries};
 use super::run::{Place, Results};
 use super::source::Source;
+use iobench_core::config::{self, Run};
 use iobench_core::message::RunId;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
-/// How often agents report unless told otherwise: all that is known of a run whose controller left no header.
+/// More are damage, not a run.
+const AGENTS_MAX: u32 = 100_000;
+const STAGES_MAX: u32 = 1_000;
+/// How often agents report unless told otherwise.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why places cannot be merged.
@@ -93,30 +97,40 @@ fn find(place: &Path) -> Result<Found, MergeError> {
     Ok(Found { file, kept, run })
 }
 
-/// A header for a run of which only agents' kept results are at hand: as much as they and their messages say.
+/// A header for a run of which only agents' kept results are at hand: as much as their configuration says, and
+/// their messages where it cannot be read any more.
 pub(super) fn header_of_kept(fold: &Fold) -> Option<Header> {
     let first = fold.kept.iter().min_by_key(|kept| kept.kept.unix)?;
-    let count =
-        fold.kept.iter().map(|kept| kept.index).chain(fold.agents.keys().map(|agent| agent.0)).max()?;
-    let agents = (0..=count).map(|index| {
-        let kept = fold.kept.iter().find(|kept| kept.index == index);
-        let id = kept.map_or_else(|| format!("agent-{index}"), |kept| kept.agent.clone());
-        AgentEntry { id, address: String::new() }
-    });
+    let run = config::load(&first.config, &first.overrides, "the kept configuration").ok();
+    let stages = run.as_ref().map(|run| stage_entries(&run.outline()));
     Some(Header {
         format: FORMAT,
         version: first.version.clone(),
         run: first.run,
-        name: "kept".to_owned(),
-        labels: Vec::new(),
-        seed: 0,
+        name: run.as_ref().map_or_else(|| "kept".to_owned(), |run| run.name.clone()),
+        labels: run.as_ref().map(|run| run.labels.clone()).unwrap_or_default(),
+        seed: first.seed,
         // As no controller's clock is known, the wall clock is: see how a kept header relates an agent's clock.
         started: Stamp::default(),
-        config: first.config.clone(),
-        agents: agents.collect(),
-        stages: observed_stages(fold),
-        interval: INTERVAL,
+        config: run.as_ref().map_or_else(|| first.config.clone(), |run| run.resolved_yaml(first.seed)),
+        agents: agent_entries(fold, run.as_ref()),
+        stages: stages.unwrap_or_else(|| observed_stages(fold)),
+        interval: run.as_ref().map_or(INTERVAL, |run| run.interval),
     })
+}
+
+/// Every agent that was configured or that kept anything.
+fn agent_entries(fold: &Fold, run: Option<&Run>) -> Vec<AgentEntry> {
+    let configured = run.map(|run| run.agents.as_slice()).unwrap_or_default();
+    let kept = fold.kept.iter().map(|kept| kept.index.saturating_add(1)).max().unwrap_or(0);
+    let count = kept.max(u32::try_from(configured.len()).unwrap_or(u32::MAX));
+    let entry = |index: u32| {
+        let kept = fold.kept.iter().find(|kept| kept.index == index).map(|kept| kept.agent.clone());
+        let known = configured.get(index as usize).map(|agent| (agent.id.clone(), agent.address.clone()));
+        let (id, address) = known.unwrap_or_else(|| (format!("agent-{index}"), String::new()));
+        AgentEntry { id: kept.unwrap_or(id), address }
+    };
+    (0..count.min(AGENTS_MAX)).map(entry).collect()
 }
 
 /// The stages that messages tell of. One with intervals was timed, for as long as the longest agent says.
@@ -128,5 +142,5 @@ fn observed_stages(fold: &Fold) -> Vec<StageEntry> {
             timed.filter_map(|seen| seen.extents.get(&index)).map(|extent| extent.to.since(extent.from));
         StageEntry { name: format!("stage {index}"), timed: spans.max() }
     };
-    last.map_or_else(Vec::new, |&last| (0..=last).map(stage).collect())
+    last.map_or_else(Vec::new, |&last| (0..=last.min(STAGES_MAX)).map(stage).collect())
 }

@@ -1,5 +1,6 @@
 //! What a journal holds.
 
+use iobench_core::config::Run;
 use iobench_core::controller::{Level, Notice, Order, Outcome};
 use iobench_core::message::{AgentIndex, AgentMessage, RunId};
 use iobench_core::plan::Outline;
@@ -98,6 +99,10 @@ pub struct KeptHeader {
     pub kept: Stamp,
     /// The configuration as the agent received it.
     pub config: String,
+    /// The settings that went over it.
+    pub overrides: Vec<String>,
+    /// What everything random derived from.
+    pub seed: u64,
 }
 
 /// A message that counts, as it arrived.
@@ -160,9 +165,9 @@ pub enum Severity {
 }
 
 impl Header {
-    /// The header of a run that begins now. `config` is the resolved configuration, secrets masked.
+    /// The header of a run that begins now: what was configured, and what was ordered of it.
     #[must_use]
-    pub fn new(order: &Order, name: &str, labels: Vec<(String, String)>, config: String, now: Now) -> Self {
+    pub fn new(order: &Order, run: &Run, now: Now) -> Self {
         let agents = order
             .agents
             .iter()
@@ -172,11 +177,11 @@ impl Header {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: order.run,
-            name: name.to_owned(),
-            labels,
+            name: run.name.clone(),
+            labels: run.labels.clone(),
             seed: order.seed,
             started: now.into(),
-            config,
+            config: run.resolved_yaml(order.seed),
             agents,
             stages: stage_entries(&order.outline),
             interval: order.outline.interval,

@@ -56,6 +56,10 @@ pub struct KeptRun {
     pub index: u32,
     /// The configuration as the agent received it.
     pub yaml: String,
+    /// The settings that went over it.
+    pub overrides: Vec<String>,
+    /// What everything random derived from.
+    pub seed: u64,
     /// What was not acknowledged, oldest first; the last one is the terminal message with the totals.
     pub messages: Vec<AgentMessage>,
 }

@@ -14,6 +14,7 @@ mod path;
 mod problems;
 mod source;
 pub mod units;
+pub mod values;
 mod yaml;
 
 #[cfg(test)]

@@ -7,7 +7,19 @@ use crate::results::{
 use iobench_core::agent::KeptRun;
 use iobench_core::controller::{AgentEnd, ExitCode, Label};
 use iobench_core::message::{AgentMessage, RunId};
+use iobench_core::time::Now;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The configuration of the scripted runs, but for the override of its duration.
+const YAML: &str = "
+name: nightly
+target: file:///srv/bench
+duration: 99s
+prepare: {ensure_objects: [{base_uri: data/, count: 10, size: 4KiB}]}
+workload: [{op: get, path: data/*, weight: 1}]
+distributed: {agents: [{address: 'a:7420', id: agent-0}, {address: 'b:7420', id: agent-1}]}
+";
 
 /// What an agent would keep: its messages from this sequence number on.
 fn kept(agent: u32, records: &[Record], from: u64) -> KeptRun {
@@ -23,7 +35,9 @@ fn kept(agent: u32, records: &[Record], from: u64) -> KeptRun {
         run: RUN,
         agent_id: format!("agent-{agent}"),
         index: agent,
-        yaml: "duration: 10s\n".to_owned(),
+        yaml: YAML.to_owned(),
+        overrides: vec!["duration=10s".to_owned()],
+        seed: 42,
         messages,
     }
 }
@@ -100,14 +114,30 @@ fn a_kept_failure_adds_its_measurements_but_not_a_success() {
 fn kept_runs_alone_make_a_result_that_says_what_it_is() {
     let place = tempfile::tempdir().unwrap();
     let (_, records, _) = complete_run();
-    let places = [0, 1].map(|agent| keep(place.path(), at(40), &kept(agent, &records, 0)).unwrap());
+    // The agents' own clocks, which differ by 500 s.
+    let now = |agent| Now { mono: at([40, 540][agent as usize]).mono, ..at(40) };
+    let keep = |agent| keep(place.path(), now(agent), &kept(agent, &records, 0)).unwrap();
+    let places = [0, 1].map(keep);
     let merged = merge(&places).unwrap();
     assert_eq!(merged.outcome.label, Label::Complete);
     assert_eq!(merged.stages[1].total.tally.count(), 40);
-    assert_eq!(merged.agents[1].outcome.id, "agent-1");
+    assert_eq!((merged.header.name.as_str(), merged.header.seed), ("nightly", 42));
+    assert_eq!(merged.stages[1].total.duration, Duration::from_secs(10), "placed by their wall clocks");
     let one = merge(&places[1..]).unwrap();
-    assert_eq!(one.outcome.label, Label::Partial);
+    assert_eq!(one.agents[0].outcome.address, "a:7420", "the configuration names whoever is missing");
+    assert_eq!((one.outcome.label, one.outcome.coverage_ppm), (Label::Partial, 500_000));
     assert!(one.outcome.cause.contains("without the controller's"), "{}", one.outcome.cause);
+}
+
+#[test]
+fn a_kept_configuration_that_cannot_be_read_any_more_loses_only_names() {
+    let place = tempfile::tempdir().unwrap();
+    let (_, records, _) = complete_run();
+    let mut run = kept(0, &records, 0);
+    run.yaml = "of another: version".to_owned();
+    let merged = merge(&[keep(place.path(), at(40), &run).unwrap()]).unwrap();
+    assert_eq!((merged.header.name.as_str(), merged.stages[1].name.as_str()), ("kept", "stage 1"));
+    assert_eq!(merged.stages[1].total.tally.count(), 20);
 }
 
 #[test]
