@@ -34,6 +34,8 @@ pub struct Config {
     pub concurrency: Count,
     /// How often statistics are reported.
     pub interval: TimeSpan,
+    /// Another place for `interval`.
+    pub perf_log: Option<PerfLog>,
     /// Deadlines of the agents and the controller.
     pub timeouts: Timeouts,
     /// When a run goes on in spite of failures.
@@ -63,6 +65,7 @@ impl Default for Config {
             warmup_period: seconds(0),
             concurrency: Count(16),
             interval: seconds(1),
+            perf_log: None,
             timeouts: Timeouts::default(),
             policy: Policy::default(),
             error_handling: ErrorHandling::default(),
@@ -77,6 +80,14 @@ impl Default for Config {
 
 fn seconds(seconds: u64) -> TimeSpan {
     TimeSpan(Duration::from_secs(seconds))
+}
+
+/// Another place for `interval`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section with the key `interval`")]
+pub struct PerfLog {
+    /// Another name for the `interval` of the run.
+    pub interval: Option<TimeSpan>,
 }
 
 /// Every deadline; [`plan::Timeouts`] says who keeps it.

@@ -196,6 +196,28 @@ fn number(count: Count, min: u32, at: &str, problems: &mut Problems<'_>) -> u32 
     })
 }
 
+/// How often statistics are reported; `None` when what is written is not possible.
+fn interval(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
+    let mut at = "interval";
+    if let Some(other) = config.perf_log.take().and_then(|section| section.interval) {
+        at = "perf_log.interval";
+        if root.key("interval").is_some() {
+            problems.key_error(
+                at,
+                "this is another name for `interval`, which is given too",
+                "keep one of them",
+            );
+        }
+        config.interval = other;
+    }
+    let interval = config.interval;
+    if !(INTERVALS.0..=INTERVALS.1).contains(&interval.0) {
+        problems.error(at, format!("an interval of {interval} is not possible"), "write 100ms to 10s");
+        return None;
+    }
+    Some(interval.0)
+}
+
 fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Timeouts {
     let ready = config.distributed.as_mut().and_then(|distributed| distributed.agent_ready_timeout.take());
     if let Some(ready) = ready {
@@ -205,17 +227,8 @@ fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Ti
         }
         config.timeouts.progress = ready;
     }
-    let interval = config.interval;
-    let possible = (INTERVALS.0..=INTERVALS.1).contains(&interval.0);
-    if !possible {
-        problems.error(
-            "interval",
-            format!("an interval of {interval} is not possible"),
-            "write 100ms to 10s",
-        );
-    }
+    let least = interval(config, root, problems).map_or(Duration::ZERO, |interval| interval * 3);
     let file = &config.timeouts;
-    let least = if possible { interval.0 * 3 } else { Duration::ZERO };
     for (key, value) in [("silence", file.silence), ("hung", file.hung)] {
         if value.0 < least {
             let message = format!("`{key}` must be at least three intervals, {}", TimeSpan(least));

@@ -81,7 +81,7 @@ fn depth_and_length_are_bounded() {
             "{open}: {message}"
         );
     }
-    let stairs = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
+    let stairs = (0..40).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
     assert!(quickly(&stairs).contains("nested more than 32 deep"));
     assert!(quickly(&"- 1\n".repeat(LONG / 4)).contains("more than 50000 values"));
     assert!(quickly(&format!("{}: 1", "k".repeat(LONG))).contains("not valid YAML"));
