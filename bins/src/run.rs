@@ -94,8 +94,7 @@ async fn conduct(
     };
     let inbox = Inbox::default();
     let handle = Handle::of(&inbox);
-    let config = job.run.resolved_yaml(job.seed);
-    let header = Header::new(&order, &job.run.name, job.run.labels.clone(), config, clock.now());
+    let header = Header::new(&order, &job.run, clock.now());
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
     let results = Journal { writer: begin_results(&job.results, header, handle.clone())?, ids };
     forward_signals(handle)?;

@@ -5,7 +5,7 @@ use super::output::{complain, print, warn};
 use super::quick::Quick;
 use super::{REJECTED, USAGE, block_on, parse};
 use crate::report;
-use crate::results::{Results, merge};
+use crate::results::{Results, merge, rebuild};
 use crate::run;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use iobench_core::config;
@@ -96,7 +96,7 @@ impl Command {
             Self::Write(quick) => quick_run(quick.write()),
             Self::Get(quick) => quick_run(quick.get()),
             Self::Put(quick) => quick_run(quick.put()),
-            Self::Report { directory, format } => Ok(match Results::open(&directory) {
+            Self::Report { directory, format } => Ok(match rebuild(&directory) {
                 Ok(results) => format.print(&results),
                 Err(error) => failed(error),
             }),

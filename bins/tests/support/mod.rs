@@ -39,7 +39,7 @@ impl Place {
 }
 
 pub(crate) fn json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).expect("it was written");
     serde_json::from_str(&text).expect("it is JSON")
 }
 

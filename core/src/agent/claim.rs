@@ -160,6 +160,8 @@ impl Claim {
                 agent_id: self.configure.agent_id.clone(),
                 index: self.configure.index,
                 yaml: self.configure.yaml.clone(),
+                overrides: self.configure.overrides.clone(),
+                seed: self.configure.seed,
                 messages: self.unacknowledged.iter().cloned().collect(),
             })
         })
