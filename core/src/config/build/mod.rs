@@ -24,6 +24,9 @@ use std::time::Duration;
 const CONCURRENCY_MAX: u64 = 65_536;
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// Stands for a target that is missing, which has been reported.
+const NOWHERE: Uri = Uri { scheme: Scheme::Null, path: String::new() };
+
 /// What [`build`] makes of a file.
 pub(super) struct Built {
     pub(super) name: String,
@@ -41,15 +44,12 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
     let configured = configured_target(config, problems);
     let agents = distribute(config, configured.as_ref(), concurrency, problems);
     // Paths are checked against the common target, or without one against an agent's: relative paths fit all.
-    let stand_in = || {
-        agents
-            .first()
-            .map_or_else(|| Uri { scheme: Scheme::Null, path: String::new() }, |agent| agent.target.clone())
-    };
-    let target = configured.unwrap_or_else(stand_in);
-    let file = file_options(config, &target, problems);
+    let target = configured.or_else(|| agents.first().map(|agent| agent.target.clone())).unwrap_or(NOWHERE);
+    let direct_uri =
+        agents.iter().map(|agent| &agent.target).chain([&target]).any(|uri| uri.scheme == Scheme::Direct);
+    let file = file_options(&config.file, target.scheme == Scheme::Direct, direct_uri, problems);
     let mut pools = Pools::described(&config.prepare, &target, problems);
-    let around = workload::Around { target: &target, direct: file.direct };
+    let around = workload::Around { target: &target, direct: file.direct || direct_uri };
     let entries = workload::entries(&mut config.workload, &around, &mut pools, problems);
     let timeouts = timeouts(config, root, problems);
     let stages = stages::Parts { config, pools: &pools, entries: &entries }.stages(problems);
@@ -302,14 +302,17 @@ fn error_policy(config: &Config, problems: &mut Problems<'_>) -> ErrorPolicy {
     }
 }
 
-fn file_options(config: &mut Config, target: &Uri, problems: &mut Problems<'_>) -> FileOptions {
-    let by_scheme = target.scheme == Scheme::Direct;
-    if by_scheme && config.file.direct == Some(false) {
+/// `by_scheme`: whether the common target bypasses the page cache; `somewhere`: whether any agent's does.
+fn file_options(
+    file: &file::FileAccess,
+    by_scheme: bool,
+    somewhere: bool,
+    problems: &mut Problems<'_>,
+) -> FileOptions {
+    if somewhere && file.direct == Some(false) {
         let help = "write a `file://` target, or remove `direct`";
         problems.error("file.direct", "this contradicts the `direct://` target", help);
     }
-    let direct = by_scheme || config.file.direct == Some(true);
-    let file = &config.file;
     FileOptions {
         engine: match file.engine {
             file::Engine::Auto => FileEngine::Auto,
@@ -317,7 +320,7 @@ fn file_options(config: &mut Config, target: &Uri, problems: &mut Problems<'_>) 
             file::Engine::Posix => FileEngine::Posix,
         },
         threads: file.threads.map(|threads| concurrency(threads, "file.threads", problems)),
-        direct,
+        direct: by_scheme || file.direct == Some(true),
         fsync: match file.fsync {
             file::Fsync::Never => Fsync::Never,
             file::Fsync::Each => Fsync::Each,
