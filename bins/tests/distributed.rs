@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use support::{Agent, Place, controller, files, iobench, until};
+use support::{Agent, Place, controller, controller_with_results, files, iobench, until};
 
 const LONG: Duration = Duration::from_secs(90);
 
@@ -237,7 +237,7 @@ fn results_that_cannot_be_written_are_printed() {
     let agent = Agent::start(&place, "a");
     let no_directory = place.file("file", "");
     let (code, stdout, stderr) =
-        controller(&place, &file, &[&agent], &["--results", no_directory.to_str().unwrap()]).end(LONG);
+        controller_with_results(&no_directory, &file, &[&agent], &[]).end(LONG);
     assert_eq!(code, 7, "{stderr}");
     assert!(stdout.starts_with("COMPLETE") && stdout.contains("put"), "{stdout}");
     assert!(stderr.contains(no_directory.to_str().unwrap()), "{stderr}");
@@ -253,7 +253,8 @@ fn a_second_controller_is_told_who_holds_the_agent() {
     until("load", LONG, || any_file(&data(&place, 0).join("put")) || any_file(&place.path().join("data")));
     let held = describe(&agent.address);
     assert!(held.contains("RUNNING for"), "{held}");
-    let (code, _, stderr) = controller(&place, &file, &[&agent], &["--results", "/tmp"]).end(LONG);
+    let elsewhere = Place::new();
+    let (code, _, stderr) = controller(&elsewhere, &file, &[&agent], &[]).end(LONG);
     assert_eq!(code, 4, "{stderr}");
     assert!(stderr.contains("holds this agent"), "{stderr}");
     assert_eq!(first.end(LONG).0, 0, "the first run is not disturbed");

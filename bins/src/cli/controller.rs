@@ -91,10 +91,8 @@ fn agents_setting(list: &str) -> String {
             _ => addresses.push(String::new()),
         }
     }
-    let entries: Vec<_> = addresses
-        .iter()
-        .map(|address| format!("{{address: '{}'}}", address.trim().replace('\'', "''")))
-        .collect();
+    let quoted = |address: &String| format!("'{}'", address.trim().replace('\'', "''"));
+    let entries: Vec<_> = addresses.iter().map(quoted).collect();
     format!("distributed.agents=[{}]", entries.join(", "))
 }
 
@@ -144,7 +142,7 @@ mod tests {
     fn a_list_of_agents_becomes_a_setting() {
         assert_eq!(
             agents_setting("a:1, n[1,3-4]:2"),
-            "distributed.agents=[{address: 'a:1'}, {address: 'n[1,3-4]:2'}]"
+            "distributed.agents=['a:1', 'n[1,3-4]:2']"
         );
     }
 }

@@ -130,13 +130,24 @@ impl Agent {
     }
 }
 
-/// `iobench-controller run` on these agents, results under `results`.
+/// `iobench-controller run` on these agents, results under `results` of the test's directory.
 pub(crate) fn controller(place: &Place, file: &Path, agents: &[&Agent], arguments: &[&str]) -> Process {
+    let results = place.path().join("results");
+    std::fs::create_dir_all(&results).expect("writable");
+    controller_with_results(&results, file, agents, arguments)
+}
+
+/// The same with the results anywhere.
+pub(crate) fn controller_with_results(
+    results: &Path,
+    file: &Path,
+    agents: &[&Agent],
+    arguments: &[&str],
+) -> Process {
     let addresses: Vec<_> = agents.iter().map(|agent| agent.address.as_str()).collect();
-    std::fs::create_dir_all(place.path().join("results")).expect("writable");
     let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
-    command.arg("run").arg(file).args(["--agents", &addresses.join(",")]).arg("--results");
-    command.arg(place.path().join("results")).args(arguments);
+    command.arg("run").arg(file).args(["--agents", &addresses.join(",")]).arg("--results").arg(results);
+    command.args(arguments);
     Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
 
