@@ -3,9 +3,11 @@
 //! A [`Plan`] is built from a configuration by [`crate::config`]; every field is resolved, every default filled in.
 //! Engines read it; the machines see only its [`Outline`].
 
+mod glob;
 mod uri;
 
-pub use uri::{Scheme, Uri};
+pub use glob::glob_matches;
+pub use uri::{Scheme, Uri, UriError};
 
 use crate::stats::Operation;
 use std::time::Duration;
