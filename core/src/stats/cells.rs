@@ -61,3 +61,48 @@ fn add_sizes(cells: &mut BTreeSet<(Operation, Band)>, operation: Operation, pool
     let bands = Band::of(min).index()..=Band::of(max).index();
     cells.extend(bands.filter_map(|index| Some((operation, Band::from_index(u32::try_from(index).ok()?)?))));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Pattern, SizeSpec, Stage, Tree};
+    use crate::workload::testing::{entry, plan, pool};
+    use std::time::Duration;
+
+    fn cells(plan: &Plan, stage: usize) -> Vec<(&'static str, usize)> {
+        cells_of(plan, stage).into_iter().map(|(operation, band)| (operation.name(), band.index())).collect()
+    }
+
+    #[test]
+    fn a_workload_touches_the_bands_of_its_sizes_and_blocks() {
+        let sizes = SizeSpec::Uniform { min: 0, max: 64 << 10 };
+        let entries =
+            [(Operation::Get, 0), (Operation::Write, 1), (Operation::Stat, 0), (Operation::Stat, 1)];
+        let entries = entries.map(|(operation, pool)| entry(operation, pool, Pattern::Random)).into();
+        let pools = vec![pool(Naming::Prepared, 9, sizes), pool(Naming::Single, 1, SizeSpec::Fixed(1 << 40))];
+        let mut plan = plan(pools, entries);
+        let mut expected = vec![("get", 0), ("get", 1), ("get", 2), ("get", 3), ("stat", 0), ("write", 1)];
+        assert_eq!(cells(&plan, 0), expected);
+        plan.file.fsync = Fsync::End;
+        expected.push(("fsync", 0));
+        assert_eq!(cells(&plan, 0), expected);
+    }
+
+    #[test]
+    fn prepare_puts_and_cleanup_deletes() {
+        let tree = Naming::Tree(Tree { width: 1, depth: 1, files_per_dir: 1, all_levels: true });
+        let mut plan = plan(vec![pool(tree, 1, SizeSpec::Fixed(100))], Vec::new());
+        let pools = vec![PoolId(0)];
+        let prepare = StageKind::Prepare {
+            pools: pools.clone(),
+            overwrite: false,
+            skip_verification: false,
+            settle: Duration::ZERO,
+        };
+        let cleanup = StageKind::Cleanup { pools, tolerant: true };
+        plan.stages = [prepare, cleanup].map(|kind| Stage { name: String::new(), kind }).into();
+        assert_eq!(cells(&plan, 0), [("put", 1), ("mkdir", 0)]);
+        assert_eq!(cells(&plan, 1), [("delete", 0), ("rmdir", 0)]);
+        assert_eq!(cells(&plan, 2), []);
+    }
+}

@@ -20,8 +20,8 @@ const SLOTS: u64 = 33 * HALF;
 /// No histogram holds more: a month at a hundred million a second, and 65 535 such can be merged without overflow.
 const COUNT_MAX: u64 = 1 << 48;
 
-const COOKIE_DEFLATED: u32 = 0x1c84_9304;
-const COOKIE_PLAIN: u32 = 0x1c84_9303;
+const COOKIE_DEFLATED: u32 = 0x1c84_9314;
+const COOKIE_PLAIN: u32 = 0x1c84_9313;
 const HEADER: usize = 40;
 /// A number takes at most nine bytes, and there is at most one for each slot.
 const PLAIN_MAX: usize = HEADER + 9 * SLOTS as usize;
@@ -108,7 +108,8 @@ impl Histogram {
     /// The value that `percent` (0 to 100) of the latencies do not exceed, nanoseconds; 0 when empty.
     #[must_use]
     pub fn percentile(&self, percent: f64) -> u64 {
-        self.inner.value_at_quantile(percent / 100.0)
+        // One step down, or rounding errors (99.9 / 100 × 1000 > 999) would reach for the next value.
+        self.inner.value_at_quantile((percent / 100.0).next_down().max(0.0))
     }
 
     /// Every value that was recorded, to three digits, with its count; ascending.
@@ -123,9 +124,14 @@ impl Histogram {
 
     /// Adds the counts of an encoded one; exact. On an error nothing was added.
     pub fn merge_encoded(&mut self, encoded: &Encoded) -> Result<(), BadHistogram> {
-        let plain = inflate(&encoded.0)?;
-        let counts = validate(&plain)?;
-        for_each_count(counts, |slot, count| self.inner.saturating_record_n(value_of(slot), count))
+        self.merge_opened(&encoded.open()?);
+        Ok(())
+    }
+
+    /// Adds the counts of an encoded one that was found to be sound.
+    pub(super) fn merge_opened(&mut self, opened: &Opened) {
+        for_each_count(&opened.counts, |slot, count| self.inner.saturating_record_n(value_of(slot), count))
+            .expect("the counts were walked before");
     }
 
     /// Forgets everything; keeps the memory.
@@ -156,11 +162,33 @@ impl Histogram {
     }
 }
 
+/// The counts of an encoded histogram, inflated and found to be sound.
+pub(super) struct Opened {
+    counts: Vec<u8>,
+}
+
+impl Opened {
+    /// Whether it counts nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+}
+
 impl Encoded {
     /// Whether the bytes are empty or a histogram of ours; how many values it counts.
     pub fn check(&self) -> Result<u64, BadHistogram> {
-        let plain = inflate(&self.0)?;
-        count_all(validate_header(&plain)?)
+        count_all(&self.open()?.counts)
+    }
+
+    /// Looks at every byte, so that nothing can fail afterwards.
+    pub(super) fn open(&self) -> Result<Opened, BadHistogram> {
+        let mut counts = inflate(&self.0)?;
+        if !counts.is_empty() {
+            check_header(&counts)?;
+            counts.drain(..HEADER);
+        }
+        count_all(&counts)?;
+        Ok(Opened { counts })
     }
 }
 
@@ -193,26 +221,19 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, BadHistogram> {
     if length as usize != bytes.len() - 8 {
         return Err(BadHistogram::Damaged("length differs"));
     }
+    read_bounded(ZlibDecoder::new(&bytes[8..]))
+}
+
+/// All that a reader gives, if it is no more than a plain histogram can have.
+fn read_bounded(reader: impl Read) -> Result<Vec<u8>, BadHistogram> {
     let mut plain = Vec::new();
-    ZlibDecoder::new(&bytes[8..])
-        .take(PLAIN_MAX as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(|_| BadHistogram::Damaged("cannot be inflated"))?;
+    let mut bounded = reader.take(PLAIN_MAX as u64 + 1);
+    bounded.read_to_end(&mut plain).map_err(|_| BadHistogram::Damaged("cannot be inflated"))?;
     if plain.len() > PLAIN_MAX { Err(BadHistogram::TooLong) } else { Ok(plain) }
 }
 
-/// The encoded counts of a plain histogram, all of them known to be sound.
-fn validate(plain: &[u8]) -> Result<&[u8], BadHistogram> {
-    let counts = validate_header(plain)?;
-    count_all(counts)?;
-    Ok(counts)
-}
-
-/// The encoded counts of a plain histogram whose header is ours.
-fn validate_header(plain: &[u8]) -> Result<&[u8], BadHistogram> {
-    if plain.is_empty() {
-        return Ok(plain);
-    }
+/// Whether a plain histogram is as long as its header says and has our range.
+fn check_header(plain: &[u8]) -> Result<(), BadHistogram> {
     if plain.len() < HEADER {
         return Err(BadHistogram::Damaged("short header"));
     }
@@ -229,7 +250,7 @@ fn validate_header(plain: &[u8]) -> Result<&[u8], BadHistogram> {
     if length as usize != plain.len() - HEADER {
         return Err(BadHistogram::Damaged("length of the counts differs"));
     }
-    Ok(&plain[HEADER..])
+    Ok(())
 }
 
 /// The sum of all counts, or why they make no sense.
@@ -286,3 +307,6 @@ fn value_of(slot: u64) -> u64 {
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -330,3 +330,6 @@ impl Sequences {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,9 +33,17 @@ impl TallySum {
 
     /// Adds a tally. If one of its histograms is bad, nothing of it is added.
     pub fn add(&mut self, tally: &Tally) -> Result<(), BadHistogram> {
-        tally.check()?;
-        for cell in &tally.cells {
-            self.cells.entry((cell.operation, cell.band)).or_default().add(cell)?;
+        let open = |cell: &Cell| Ok((cell.service.open()?, cell.response.open()?));
+        let opened = tally.cells.iter().map(open).collect::<Result<Vec<_>, BadHistogram>>()?;
+        for (cell, (service, response)) in tally.cells.iter().zip(&opened) {
+            let sum = self.cells.entry((cell.operation, cell.band)).or_default();
+            sum.count = sum.count.saturating_add(cell.count);
+            sum.bytes = sum.bytes.saturating_add(cell.bytes);
+            sum.service_sum = sum.service_sum.saturating_add(cell.service_sum);
+            sum.service.merge_opened(service);
+            if !response.is_empty() {
+                sum.response.get_or_insert_default().merge_opened(response);
+            }
         }
         for error in &tally.errors {
             let count = self.errors.entry((error.operation, error.class, error.code)).or_default();
@@ -66,17 +74,6 @@ impl TallySum {
 }
 
 impl CellSum {
-    fn add(&mut self, cell: &Cell) -> Result<(), BadHistogram> {
-        self.count = self.count.saturating_add(cell.count);
-        self.bytes = self.bytes.saturating_add(cell.bytes);
-        self.service_sum = self.service_sum.saturating_add(cell.service_sum);
-        self.service.merge_encoded(&cell.service)?;
-        if !cell.response.0.is_empty() {
-            self.response.get_or_insert_default().merge_encoded(&cell.response)?;
-        }
-        Ok(())
-    }
-
     fn encode(&self, operation: Operation, band: Band) -> Cell {
         Cell {
             operation,
@@ -200,3 +197,6 @@ pub(super) fn weighted(
         iowait: mean(a.iowait, b.iowait),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,3 +240,6 @@ impl Errors {
         uncoded.filter(|error| error.count > 0).chain(self.coded.iter().cloned())
     }
 }
+
+#[cfg(test)]
+mod tests;

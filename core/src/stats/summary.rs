@@ -159,3 +159,6 @@ fn merged<'a>(parts: impl Iterator<Item = &'a Encoded>) -> Result<Histogram, Bad
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests;

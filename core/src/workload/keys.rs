@@ -179,3 +179,6 @@ impl Keys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ impl Mix {
 fn cap_of(cap: u32, thread: Share) -> u32 {
     u32::try_from(thread.of(u64::from(cap))).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod prepare;
 mod seed;
 mod sizes;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tree;
 
 pub use blocks::UNEQUAL_FILES_MAX;

@@ -87,3 +87,6 @@ fn part(n: u64, share: Share) -> (u64, u64) {
     let (first, end) = (edge(share.index), edge(share.index + 1));
     (first.min(n - 1), end.saturating_sub(first).max(1))
 }
+
+#[cfg(test)]
+mod tests;

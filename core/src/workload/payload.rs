@@ -14,8 +14,8 @@ const PERIOD: usize = 4 << 20;
 /// Direct I/O wants memory aligned like this; a multiple of every block size of a device.
 const PAGE: usize = 4096;
 
-/// The bytes that all writes of an agent come from. Made once; share it behind an `Arc`.
-#[derive(Clone)]
+/// The bytes that all writes of an agent come from. Made once; share it behind an `Arc`: a copy would lie elsewhere,
+/// and not be aligned.
 pub struct Payload {
     seed: u64,
     /// Random bytes, their beginning once more, then zeros; from `aligned` on.
@@ -100,3 +100,6 @@ impl Payload {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

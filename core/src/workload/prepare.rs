@@ -101,3 +101,6 @@ impl Iterator for Worklist {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

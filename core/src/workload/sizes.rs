@@ -71,3 +71,6 @@ fn standard_normal(random: u64) -> f64 {
     let (radius, angle) = (unit(random >> 32), unit(random & 0xffff_ffff));
     sqrt(-2.0 * log(radius)) * cos(TAU * angle)
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ pub enum Next {
 /// - `read`, `write`: any whole block of any file of the pool, all of them as one address space; as above.
 /// - `list`: a page of the pool's keys, by the entry's pattern.
 /// - `put`, `mkdir`: every `count`-th key, beginning with this thread's own, and again from there after the pool's
-///   last; no key is another thread's, unless there are fewer keys than threads.
+///   last; no key is another thread's or another entry's, unless there are too few. Each stage begins anew.
 /// - `delete`, `rmdir`: each key of this thread's share once; then the entry is over.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -162,8 +162,9 @@ impl Stream {
             let (Some(pool), Some(keys)) = (plan.pools.get(id), keys.get(id)) else {
                 return Err(StreamError::NoPool(stage));
             };
+            let among = among_its_like(entries, index);
             let random = generator(plan.seed, Tag::Visits, (stage as u64) << 32 | index as u64, own.index);
-            let kind = Kind::new(entry, pool, keys, plan.seed, visitor)?;
+            let kind = Kind::new(entry, pool, keys, plan.seed, visitor, own.split(among.index, among.count))?;
             Ok(Source { operation: entry.operation, keys: keys.clone(), random, kind })
         });
         let sources = sources.collect::<Result<_, StreamError>>()?;
@@ -230,15 +231,16 @@ impl Source {
 }
 
 impl Kind {
+    /// `own` is the part of the keys that this entry of this thread alone creates or removes.
     fn new(
         entry: &Entry,
         pool: &Pool,
         keys: &Keys,
         seed: u64,
         visitor: Visitor,
+        own: Share,
     ) -> Result<Self, StreamError> {
         let (operation, count) = (entry.operation, keys.count());
-        let own = visitor.agent.split(visitor.thread.index, visitor.thread.count);
         let order = |n| {
             let order = Offsets::new(entry.pattern, n, visitor, (seed, u64::from(entry.pool.0)));
             order.ok_or(StreamError::Theta)
@@ -269,6 +271,14 @@ impl Kind {
     }
 }
 
+/// Which of the entries that do the same with the same pool this one is: they share its keys.
+fn among_its_like(entries: &[Entry], index: usize) -> Share {
+    let like =
+        |other: &&Entry| (other.operation, other.pool) == (entries[index].operation, entries[index].pool);
+    let count = |entries: &[Entry]| entries.iter().filter(like).count() as u64;
+    Share { index: count(&entries[..index]), count: count(entries) }
+}
+
 /// The address space of a pool's files, which has at least one block.
 fn blocks(operation: Operation, pool: &Pool, keys: &Keys, block_size: u64) -> Result<Blocks, StreamError> {
     let none = || StreamError::NoBlocks { operation, place: place(pool), block_size };
@@ -290,3 +300,6 @@ fn place(pool: &Pool) -> String {
         _ => pool.base.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
