@@ -1,1 +1,173 @@
-//! config
+//! A configuration file → a [`Run`], or diagnostics that show what is wrong, where, and what to do.
+//!
+//! In order: `yaml` reads the text into a tree, within bounds; `overrides` puts `--set` over it; `dialect` takes out
+//! keys that are known but not carried out; `decode` makes a [`file::Config`] of the rest; `build` checks what it
+//! means. Values are addressed by a `path` all along, and `source` finds the line of a path again.
+
+mod build;
+mod decode;
+mod diagnose;
+mod dialect;
+pub mod file;
+mod overrides;
+mod path;
+mod problems;
+mod source;
+pub mod units;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::AgentEntry;
+pub use diagnose::{Diagnostic, Diagnostics, Place, Severity};
+
+use crate::plan::{Outline, Plan, Policy, Timeouts};
+use file::Config;
+use problems::Problems;
+use source::Source;
+use std::time::Duration;
+use units::Count;
+
+/// A run as configured: valid, with every default filled in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Run {
+    /// What it is called in results.
+    pub name: String,
+    /// Free labels for the results, sorted by key.
+    pub labels: Vec<(String, String)>,
+    /// Everything random derives from it; `None`: draw one and hand it to [`Run::plan`].
+    pub seed: Option<u64>,
+    /// How often statistics are reported.
+    pub interval: Duration,
+    /// The deadlines.
+    pub timeouts: Timeouts,
+    /// When the run goes on in spite of failures.
+    pub policy: Policy,
+    /// How long after all agents are ready they start together; zero without agents.
+    pub start_delay: Duration,
+    /// The agents in order; none: the run is this host's own.
+    pub agents: Vec<AgentEntry>,
+    /// What a person should know though nothing is wrong.
+    pub warnings: Vec<Diagnostic>,
+    /// What every agent does, at the common target.
+    common: Plan,
+    /// What was written, completed with all defaults.
+    config: Config,
+}
+
+/// Some editors begin a file with it; the YAML parser would take it for an indentation.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Reads a configuration, puts the settings (`key.path=value`) over it in order, and checks all of it. `origin` is
+/// the file's name for messages.
+///
+/// # Errors
+/// Everything that is wrong, as far as it can be found in one go. Touches nothing but its arguments, and takes time
+/// and memory bounded whatever the text.
+pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagnostics> {
+    let yaml = yaml.strip_prefix(BYTE_ORDER_MARK).unwrap_or(yaml);
+    let mut source = Source { origin: origin.into(), text: yaml.into(), overrides: Vec::new() };
+    let mut root = match yaml::parse(yaml) {
+        Ok(root) => root,
+        Err(bad) => {
+            return Err(Diagnostics::new(
+                vec![Diagnostic::of_yaml(bad, &source.origin, &source.text)],
+                false,
+            ));
+        }
+    };
+    let bad;
+    (source.overrides, bad) = overrides::apply(&mut root, overrides);
+    if !bad.is_empty() {
+        return Err(Diagnostics::new(bad, false));
+    }
+    let mut problems = Problems::new(&source);
+    let run = understand(&mut root, origin, &mut problems);
+    let warnings = problems.finish()?;
+    Ok(Run { warnings, ..run.expect("without a run there is an error, and it has been returned") })
+}
+
+/// The run that a tree describes, still without its warnings. What is wrong with it is in `problems`.
+fn understand(root: &mut yaml::Node, origin: &str, problems: &mut Problems<'_>) -> Option<Run> {
+    if *root == yaml::Node::Null {
+        problems.error(
+            "",
+            "the configuration is empty",
+            "begin with `target: file:///mnt/data` and a `workload`",
+        );
+        return None;
+    }
+    let mut config = read(root, problems)?;
+    let built = build::build(&mut config, root, origin, problems);
+    Some(Run {
+        name: built.name,
+        labels: built.plan.labels.clone(),
+        seed: config.seed.map(|seed| seed.0),
+        interval: built.plan.interval,
+        timeouts: built.plan.timeouts,
+        policy: built.policy,
+        start_delay: built.start_delay,
+        agents: built.agents,
+        warnings: Vec::new(),
+        common: built.plan,
+        config,
+    })
+}
+
+/// The tree as a configuration, if its values can be read. Keys that nobody knows stand in the way of a run, but not
+/// of checking the rest.
+fn read(root: &mut yaml::Node, problems: &mut Problems<'_>) -> Option<Config> {
+    dialect::remove_known(root, problems);
+    let (config, faults) = decode::decode(root);
+    faults.into_iter().for_each(|fault| problems.fault(fault));
+    config
+}
+
+impl Run {
+    /// What agent `index` does, everything random derived from `seed`. Index 0 of a run without agents is this host;
+    /// an index beyond the list works like it, at the common target with the whole data set.
+    #[must_use]
+    pub fn plan(&self, index: u32, seed: u64) -> Plan {
+        let mut plan = Plan { seed, ..self.common.clone() };
+        if let Some(agent) = usize::try_from(index).ok().and_then(|index| self.agents.get(index)) {
+            plan.target = agent.target.clone();
+            plan.concurrency = agent.concurrency;
+            plan.share = agent.share;
+        }
+        plan
+    }
+
+    /// What the state machines need to know; the same for every agent.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        self.common.outline()
+    }
+
+    /// The effective configuration with all defaults and this seed. [`load`] makes the same plans of it.
+    #[must_use]
+    pub fn resolved_yaml(&self, seed: u64) -> String {
+        let config = Config { seed: Some(Count(seed)), ..self.config.clone() };
+        let value = serde_yaml::to_value(config).expect("a configuration is made of maps, lists and scalars");
+        serde_yaml::to_string(&without_nothing(value)).expect("every YAML value can be written")
+    }
+}
+
+/// The value without keys that say nothing: absent options and empty sections.
+fn without_nothing(value: serde_yaml::Value) -> serde_yaml::Value {
+    use serde_yaml::Value;
+    match value {
+        Value::Mapping(map) => {
+            let pruned = map.into_iter().map(|(key, value)| (key, without_nothing(value)));
+            let says = |value: &Value| match value {
+                Value::Null => false,
+                Value::Mapping(map) => !map.is_empty(),
+                Value::Sequence(list) => !list.is_empty(),
+                _ => true,
+            };
+            Value::Mapping(pruned.filter(|(_, value)| says(value)).collect())
+        }
+        Value::Sequence(list) => Value::Sequence(list.into_iter().map(without_nothing).collect()),
+        scalar => scalar,
+    }
+}

@@ -1,0 +1,332 @@
+//! The file as written → a [`Run`]: everything is checked here, once.
+//!
+//! All mistakes are collected; a value that is wrong is replaced by something harmless and checking goes on.
+
+mod agents;
+mod paths;
+mod pools;
+mod sizes;
+mod stages;
+mod workload;
+
+pub use agents::AgentEntry;
+use agents::is_name;
+
+use super::file::{self, Config};
+use super::path::Path;
+use super::problems::Problems;
+use super::units::{Count, TimeSpan};
+use super::yaml::Node;
+use crate::plan::{ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, Timeouts, Uri};
+use pools::Pools;
+use std::time::Duration;
+
+const CONCURRENCY_MAX: u64 = 65_536;
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// What [`build`] makes of a file.
+pub(super) struct Built {
+    pub(super) name: String,
+    pub(super) agents: Vec<AgentEntry>,
+    pub(super) policy: Policy,
+    pub(super) start_delay: Duration,
+    /// What every agent does, at the common target.
+    pub(super) plan: Plan,
+}
+
+/// Checks everything. `config` is completed with the defaults that depend on other values. The result means
+/// something only if `problems` has no error.
+pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &mut Problems<'_>) -> Built {
+    let concurrency = concurrency(config.concurrency, "concurrency", problems);
+    let configured = configured_target(config, problems);
+    let agents = distribute(config, configured.as_ref(), concurrency, problems);
+    // Paths are checked against the common target, or without one against an agent's: relative paths fit all.
+    let stand_in = || {
+        agents
+            .first()
+            .map_or_else(|| Uri { scheme: Scheme::Null, path: String::new() }, |agent| agent.target.clone())
+    };
+    let target = configured.unwrap_or_else(stand_in);
+    let file = file_options(config, &target, problems);
+    let mut pools = Pools::described(&config.prepare, &target, problems);
+    let around = workload::Around { target: &target, direct: file.direct };
+    let entries = workload::entries(&mut config.workload, &around, &mut pools, problems);
+    let timeouts = timeouts(config, root, problems);
+    let stages = stages::Parts { config, pools: &pools, entries: &entries }.stages(problems);
+    complete(config);
+    Built {
+        name: name(config, origin, problems),
+        policy: policy(config, problems),
+        start_delay: config
+            .distributed
+            .as_ref()
+            .and_then(|distributed| distributed.start_delay)
+            .map_or(Duration::ZERO, |delay| delay.0),
+        plan: Plan {
+            name: config.name.clone().unwrap_or_default(),
+            labels: config.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
+            seed: config.seed.map_or(0, |seed| seed.0),
+            target,
+            concurrency,
+            interval: config.interval.0,
+            share: Share::WHOLE,
+            pools: pools.all,
+            stages,
+            errors: error_policy(config, problems),
+            file,
+            timeouts,
+        },
+        agents,
+    }
+}
+
+/// Operations in flight, within what is possible.
+fn concurrency(count: Count, at: impl Into<Path>, problems: &mut Problems<'_>) -> u32 {
+    match u32::try_from(count.0) {
+        Ok(number) if (1..=CONCURRENCY_MAX).contains(&count.0) => number,
+        _ => {
+            let message = format!("a concurrency of {count} is impossible");
+            problems.error(at, message, format!("write 1 to {CONCURRENCY_MAX} operations in flight"));
+            1
+        }
+    }
+}
+
+/// A target that this version can work on.
+fn target(text: &str, at: impl Into<Path>, problems: &mut Problems<'_>) -> Option<Uri> {
+    match text.parse::<Uri>() {
+        Ok(uri) if matches!(uri.scheme, Scheme::S3 | Scheme::Az | Scheme::Gs) => {
+            let message = "object stores are not supported by this version";
+            problems.error(at, message, "write a `file://`, `direct://`, `mem://` or `null://` target");
+            None
+        }
+        Ok(uri) if uri.path.contains('*') => {
+            problems.error(
+                at,
+                "a target cannot be a glob",
+                "write the directory; globs belong to the `path` of workload entries",
+            );
+            None
+        }
+        Ok(uri) => Some(uri),
+        Err(why) => {
+            problems.error(at, why.to_string(), "");
+            None
+        }
+    }
+}
+
+/// The common target. It may be absent when every agent has its own.
+fn configured_target(config: &Config, problems: &mut Problems<'_>) -> Option<Uri> {
+    if let Some(text) = &config.target {
+        return target(text, "target", problems);
+    }
+    let own = |distributed: &file::Distributed| {
+        distributed.agents.iter().all(|agent| agent.target_override.is_some())
+    };
+    if !config.distributed.as_ref().is_some_and(own) {
+        problems.missing(
+            &["target"],
+            "the key `target` is missing",
+            "say where the data lies, as in `target: file:///mnt/data`",
+        );
+    }
+    None
+}
+
+/// The agents of a distributed run, whose own defaults are completed.
+fn distribute(
+    config: &mut Config,
+    target: Option<&Uri>,
+    concurrency: u32,
+    problems: &mut Problems<'_>,
+) -> Vec<AgentEntry> {
+    let Some(distributed) = &mut config.distributed else { return Vec::new() };
+    distributed.start_delay.get_or_insert(TimeSpan(Duration::from_secs(2)));
+    let (entries, written) = agents::entries(distributed, &agents::Common { target, concurrency }, problems);
+    distributed.agents = written;
+    entries
+}
+
+fn name(config: &mut Config, origin: &str, problems: &mut Problems<'_>) -> String {
+    let name = config.name.get_or_insert_with(|| name_of(origin)).clone();
+    if !is_name(&name) {
+        let help = "use up to 64 letters, digits, `.`, `_` and `-`: it names the results directory";
+        problems.error("name", format!("`{name}` cannot be the name of a run"), help);
+    }
+    name
+}
+
+/// A name from that of the file: `/etc/my bench.yaml` → `my-bench`.
+fn name_of(origin: &str) -> String {
+    let file = origin.rsplit('/').next().unwrap_or_default();
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    let name = stem.trim_matches('.').chars().map(safe).take(64).collect::<String>();
+    if is_name(&name) { name } else { "run".to_owned() }
+}
+
+fn policy(config: &Config, problems: &mut Problems<'_>) -> Policy {
+    let alive = config.policy.min_alive;
+    if !(0.0..=1.0).contains(&alive) {
+        problems.error(
+            "policy.min_alive",
+            format!("{alive} is no share of the agents"),
+            "write 0 to 1, as in 0.5",
+        );
+    }
+    let ppm = (alive.clamp(0.0, 1.0) * 1e6).round();
+    Policy {
+        #[expect(clippy::cast_sign_loss, reason = "between 0 and a million, as just clamped")]
+        min_alive_ppm: ppm as u32,
+        max_invalid_per_minute: number(
+            config.policy.max_invalid_per_minute,
+            0,
+            "policy.max_invalid_per_minute",
+            problems,
+        ),
+    }
+}
+
+/// A whole number from `min` on that fits.
+fn number(count: Count, min: u32, at: &str, problems: &mut Problems<'_>) -> u32 {
+    u32::try_from(count.0).ok().filter(|&number| number >= min).unwrap_or_else(|| {
+        problems.error(at, format!("{count} is not possible here"), format!("write {min} to {}", u32::MAX));
+        min
+    })
+}
+
+fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Timeouts {
+    let ready = config.distributed.as_mut().and_then(|distributed| distributed.agent_ready_timeout.take());
+    if let Some(ready) = ready {
+        if root.get(&"timeouts.progress".into()).is_some() {
+            let message = "this is another name for `timeouts.progress`, which is given too";
+            problems.key_error("distributed.agent_ready_timeout", message, "keep one of them");
+        }
+        config.timeouts.progress = ready;
+    }
+    let interval = config.interval;
+    let possible = (INTERVALS.0..=INTERVALS.1).contains(&interval.0);
+    if !possible {
+        problems.error(
+            "interval",
+            format!("an interval of {interval} is not possible"),
+            "write 100ms to 10s",
+        );
+    }
+    let file = &config.timeouts;
+    let least = if possible { interval.0 * 3 } else { Duration::ZERO };
+    for (key, value) in [("silence", file.silence), ("hung", file.hung)] {
+        if value.0 < least {
+            let message = format!("`{key}` must be at least three intervals, {}", TimeSpan(least));
+            problems.error(format!("timeouts.{key}"), message, "raise it, or shorten `interval`");
+        }
+    }
+    let mut positive = |key: &str, value: TimeSpan| {
+        if value.0.is_zero() {
+            problems.error(
+                format!("timeouts.{key}"),
+                "a deadline of 0 can never be met",
+                "write for example `5s`",
+            );
+        }
+        value.0
+    };
+    Timeouts {
+        connect: positive("connect", file.connect),
+        stream: positive("stream", file.stream),
+        idle: positive("idle", file.idle),
+        progress: positive("progress", file.progress),
+        ready: positive("ready", file.ready),
+        first_stats: positive("first_stats", file.first_stats),
+        silence: file.silence.0,
+        ping: positive("ping", file.ping),
+        hung: file.hung.0,
+        lease: positive("lease", file.lease),
+        abort: positive("abort", file.abort),
+        abort_wait: positive("abort_wait", file.abort_wait),
+        ping_tries: number(file.ping_tries, 1, "timeouts.ping_tries", problems),
+    }
+}
+
+fn error_policy(config: &Config, problems: &mut Problems<'_>) -> ErrorPolicy {
+    let file = &config.error_handling;
+    let mut check = |key: &str, fine: bool, help: &str| {
+        if !fine {
+            problems.error(
+                format!("error_handling.{key}"),
+                format!("this value of `{key}` is not possible"),
+                help,
+            );
+        }
+    };
+    check(
+        "error_rate_threshold",
+        file.error_rate_threshold > 0.0,
+        "write a number of errors per second above 0",
+    );
+    check("error_rate_window", !file.error_rate_window.0.is_zero(), "write a duration above 0");
+    check(
+        "retry_backoff_multiplier",
+        (1.0..=1000.0).contains(&file.retry_backoff_multiplier),
+        "write 1 to 1000",
+    );
+    check("retry_jitter_factor", (0.0..=1.0).contains(&file.retry_jitter_factor), "write 0 to 1");
+    check("operation_timeout", !file.operation_timeout.0.is_zero(), "write a duration above 0");
+    let in_order = file.initial_retry_delay_ms <= file.max_retry_delay_ms;
+    check("initial_retry_delay_ms", in_order, "it is more than `max_retry_delay_ms`");
+    let retries = number(file.max_retries, 0, "error_handling.max_retries", problems);
+    ErrorPolicy {
+        max_total_errors: file.max_total_errors.0,
+        error_rate_threshold: file.error_rate_threshold,
+        error_rate_window: file.error_rate_window.0,
+        max_retries: if file.retry_on_error { retries } else { 0 },
+        initial_retry_delay: Duration::from_millis(file.initial_retry_delay_ms.0),
+        max_retry_delay: Duration::from_millis(file.max_retry_delay_ms.0),
+        retry_backoff_multiplier: file.retry_backoff_multiplier,
+        retry_jitter_factor: file.retry_jitter_factor,
+        operation_timeout: file.operation_timeout.0,
+    }
+}
+
+fn file_options(config: &mut Config, target: &Uri, problems: &mut Problems<'_>) -> FileOptions {
+    let by_scheme = target.scheme == Scheme::Direct;
+    if by_scheme && config.file.direct == Some(false) {
+        let help = "write a `file://` target, or remove `direct`";
+        problems.error("file.direct", "this contradicts the `direct://` target", help);
+    }
+    let direct = by_scheme || config.file.direct == Some(true);
+    let file = &config.file;
+    FileOptions {
+        engine: match file.engine {
+            file::Engine::Auto => FileEngine::Auto,
+            file::Engine::Uring => FileEngine::Uring,
+            file::Engine::Posix => FileEngine::Posix,
+        },
+        threads: file.threads.map(|threads| concurrency(threads, "file.threads", problems)),
+        direct,
+        fsync: match file.fsync {
+            file::Fsync::Never => Fsync::Never,
+            file::Fsync::Each => Fsync::Each,
+            file::Fsync::End => Fsync::End,
+        },
+        rename: file.put == file::Put::Rename,
+        drop_cache: file.cache == file::Cache::Drop,
+        registered: file.registered,
+    }
+}
+
+/// Writes down a default that depends on what else is written, and leaves out what adds nothing.
+fn complete(config: &mut Config) {
+    let elsewhere = config.distributed.as_mut().map(|distributed| &mut distributed.stages);
+    for stages in elsewhere.into_iter().chain([&mut config.stages]) {
+        stages.retain(|stage| stage.kind != file::StageKind::Validation);
+    }
+    for entry in &mut config.prepare.ensure_objects {
+        let given = [entry.min_size, entry.max_size, entry.size].iter().any(Option::is_some)
+            || entry.size_spec.is_some();
+        if !given {
+            entry.size = Some(pools::DEFAULT_SIZE);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a person sees.
+
+use super::{bad, good, with, working, wrong};
+use crate::config::Severity;
+
+#[test]
+fn a_misspelt_key_is_shown_with_its_line_and_the_nearest_key() {
+    let expected = "\
+error: unknown key `concurency`
+ --> bench.yaml:7:1
+  |
+7 | concurency: 16
+  | ^^^^^^^^^^
+  |
+  = help: did you mean `concurrency`?";
+    assert_eq!(bad(&with("concurency: 16")).to_string(), expected);
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_and_in_order() {
+    let yaml = "\
+target: file:///tmp/x
+concurency: 16
+prepare: 5
+workload:
+  - {op: gett, wieght: 3}
+  - {op: get, weight: -1}
+";
+    let expected = "\
+error: unknown key `concurency`
+ --> bench.yaml:2:1
+  |
+2 | concurency: 16
+  | ^^^^^^^^^^
+  |
+  = help: did you mean `concurrency`?
+
+error: expected a section with keys such as `ensure_objects`, found the number 5
+ --> bench.yaml:3:10
+  |
+3 | prepare: 5
+  |          ^
+
+error: unknown value `gett`
+ --> bench.yaml:5:10
+  |
+5 |   - {op: gett, wieght: 3}
+  |          ^^^^
+  |
+  = help: did you mean `get`?
+
+error: unknown key `wieght`
+ --> bench.yaml:5:16
+  |
+5 |   - {op: gett, wieght: 3}
+  |                ^^^^^^
+  |
+  = help: did you mean `weight`?
+
+error: expected a whole number such as `16` or `1_000_000`, found the number -1
+ --> bench.yaml:6:23
+  |
+6 |   - {op: get, weight: -1}
+  |                       ^^";
+    assert_eq!(bad(yaml).to_string(), expected);
+}
+
+#[test]
+fn unknown_keys_do_not_hide_what_else_is_wrong() {
+    let found = wrong(&(with("concurency: 1") + "duration: 0s\n"));
+    assert_eq!(found, ["7:1 unknown key `concurency`", "8:11 a workload cannot run for no time"]);
+}
+
+#[test]
+fn a_misspelt_key_is_not_also_missing() {
+    assert_eq!(wrong("taget: file:///tmp/x\nworkload: [{op: get}]"), ["1:1 unknown key `taget`"]);
+    assert_eq!(wrong("target: file:///tmp/x\nworklod: [{op: get}]"), ["2:1 unknown key `worklod`"]);
+    assert_eq!(wrong("target: file:///tmp/x\nworkload: [{opp: get}]"), ["2:13 unknown key `opp`"]);
+    assert_eq!(wrong("workload: [{weight: 1}]"), ["1:12 the key `op` is missing here"]);
+}
+
+#[test]
+fn a_meaning_that_cannot_be_is_placed_like_a_misspelling() {
+    let yaml = working(&["op: read, path: data/, block_size: 1MiB"]);
+    let expected = "\
+error: a block of 1MiB does not fit into objects of 64KiB
+ --> bench.yaml:6:41
+  |
+6 |   - {op: read, path: data/, block_size: 1MiB}
+  |                                         ^^^^
+  |
+  = help: make the objects larger or the block smaller";
+    assert_eq!(bad(&yaml).to_string(), expected);
+}
+
+#[test]
+fn wrong_types_are_named_as_people_call_them() {
+    for (line, expected) in [
+        ("name: 5", "7:7 expected text (numbers in quotes), found the number 5"),
+        ("labels: [a]", "7:9 expected a map, found a list"),
+        ("labels: {a: {}}", "7:13 expected a text, a number, `true` or `false`, found a section with keys"),
+        ("policy: {min_alive: half}", "7:21 expected a number, found the text `half`"),
+        ("timeouts: [5s, 15s]", "7:11 expected a section with keys such as `lease: 30s`, found a list"),
+        ("stages: {type: prepare}", "7:9 expected a list, found a section with keys"),
+        ("duration:", "7:10 a value is missing here; write one or remove the key"),
+        (
+            "duration: true",
+            "7:11 expected a duration such as `250ms`, `30s`, `5m`, `2h`, `1d` or a number of seconds, found `true`",
+        ),
+        ("file: {registered: 1}", "7:20 expected `true` or `false`, found the number 1"),
+        ("file: {fsync: {end: 5}}", "7:16 this word has no keys of its own; write it alone"),
+        ("file: {fsync: 7}", "7:15 expected one of `never`, `each`, `end`, found the number 7"),
+        (
+            "seed: 1.5",
+            "7:7 `1.5` is not a whole number such as `16` or `1_000_000`: it is not a whole number",
+        ),
+    ] {
+        assert_eq!(wrong(&with(line)), [expected]);
+    }
+    let pattern = |pattern| working(&[&format!("op: get, path: data/, pattern: {pattern}")]);
+    assert_eq!(wrong(&pattern("zipf")), ["6:37 expected `{word: {key: value}}`, found a word alone"]);
+    assert_eq!(wrong(&pattern("{zipf: {thet: 1}}")), ["6:45 unknown key `thet`"]);
+    assert_eq!(wrong(&pattern("{zpif: {theta: 1}}")), ["6:38 unknown value `zpif`"]);
+    assert_eq!(wrong(&pattern("{zipf: {theta: 0}}")), ["6:52 theta must be above 0 and at most 10"]);
+}
+
+#[test]
+fn places_are_right_behind_foreign_letters_and_a_byte_order_mark() {
+    assert_eq!(wrong(&with("labels: {ü: 'ö'}\nkonkurrenz: 1")), ["8:1 unknown key `konkurrenz`"]);
+    assert_eq!(
+        wrong(&with("labels: {ü: 'ö', x: [é]}")),
+        ["7:21 expected a text, a number, `true` or `false`, found a list"]
+    );
+    let marked = format!("\u{feff}{}", with("concurency: 16"));
+    assert!(bad(&marked).to_string().contains("bench.yaml:7:1\n"), "{}", bad(&marked));
+    assert_eq!(wrong(&GOOD_CRLF.replace("weight", "wight")), ["4:5 unknown key `wight`"]);
+}
+
+const GOOD_CRLF: &str = "target: file:///tmp/x\r\nworkload:\r\n  - op: get\r\n    weight: 1\r\n";
+
+#[test]
+fn more_mistakes_than_anyone_reads_are_counted() {
+    let many = (0..100).map(|i| format!("unheard_of_{i}: 1\n")).collect::<String>();
+    let shown = bad(&many).to_string();
+    assert_eq!(shown.matches("error: unknown key").count(), 20);
+    assert!(shown.ends_with("and more; correct these first"), "{shown}");
+}
+
+#[test]
+fn colour_is_for_terminals_only() {
+    let bad = bad("");
+    assert!(!bad.render(false).contains('\u{1b}'));
+    assert!(bad.render(true).contains('\u{1b}'));
+}
+
+#[test]
+fn a_warning_does_not_stand_in_the_way() {
+    let run = good(&with("backend: file"));
+    assert_eq!(run.warnings.len(), 1);
+    let expected = "\
+warning: `backend` has no effect
+ --> bench.yaml:7:1
+  |
+7 | backend: file
+  | ^^^^^^^
+  |
+  = help: the scheme of `target` chooses the backend";
+    assert_eq!(
+        (run.warnings[0].severity, run.warnings[0].to_string().as_str()),
+        (Severity::Warning, expected)
+    );
+}
