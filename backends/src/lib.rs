@@ -7,9 +7,13 @@
 
 pub mod backend;
 pub mod conformance;
+pub mod engine;
 pub mod error;
 pub mod executor;
 pub mod storage;
 
 mod file;
+mod host;
 mod object;
+
+pub use engine::LocalEngine;

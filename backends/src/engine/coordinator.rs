@@ -181,12 +181,8 @@ impl Coordinator {
     fn tick(&mut self) {
         let (epoch, stopping, ended) = match &mut self.job {
             Job::Idle | Job::Validating(_) => return,
-            Job::Running(epoch, stage) => {
-                let (epoch, events) = (*epoch, &self.events);
-                (epoch, false, stage.tick(&mut |event| events(epoch, event)))
-            }
-            // Who has stopped it wants to hear nothing but its end.
-            Job::Stopping(epoch, stage) => (*epoch, true, stage.tick(&mut |_| ())),
+            Job::Running(epoch, stage) => (*epoch, false, stage.tick(&mut |event| (self.events)(*epoch, event))),
+            Job::Stopping(epoch, stage) => (*epoch, true, stage.tick(&mut |event| (self.events)(*epoch, event))),
         };
         if let Some(ended) = ended {
             self.job = Job::Idle;

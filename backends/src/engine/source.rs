@@ -136,8 +136,9 @@ impl Source for Prepare {
                 Verdict::Then(true, VERIFY, Task { operation: Operation::Stat, ..task })
             }
             (WRITE, Outcome::Done(size)) => Verdict::Finishes(size),
-            (VERIFY, Outcome::Done(size)) if size == task.length => Verdict::Skips(size),
-            (VERIFY, Outcome::Done(_)) => self.fails("find all that was written to", task, Fault::TRUNCATED),
+            // What is left is the look after writing.
+            (_, Outcome::Done(size)) if size == task.length => Verdict::Skips(size),
+            (_, Outcome::Done(_)) => self.fails("find all that was written to", task, Fault::TRUNCATED),
             (WRITE, Outcome::Failed(fault)) => self.fails("write", task, fault),
             (_, Outcome::Failed(fault)) => self.fails("look at", task, fault),
             (_, Outcome::Cancelled) => Verdict::Counts,

@@ -10,7 +10,7 @@ use super::timeline::Timeline;
 use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Objects, Outcome, Task};
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{ErrorPolicy, Share, StageKind};
-use iobench_core::stats::{ErrorClass, Operation, Recorder, cells_of};
+use iobench_core::stats::{Operation, Recorder, cells_of};
 use iobench_core::time::nanos;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

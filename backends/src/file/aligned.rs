@@ -21,13 +21,6 @@ impl AlignedBuffer {
         Self { memory, start, len }
     }
 
-    /// A copy of these bytes.
-    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
-        let mut buffer = Self::new(bytes.len());
-        buffer.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
-        buffer
-    }
-
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.len]
     }
