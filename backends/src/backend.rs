@@ -1,0 +1,121 @@
+//! From a target to the backend that its scheme chooses.
+
+use crate::error::StorageError;
+use crate::executor::{Executor, ExecutorSpec};
+use crate::file::posix::{PosixExecutor, PosixFiles};
+use crate::file::target::FileTarget;
+use crate::file::uring::{self, UringExecutor};
+use crate::object::{InlineExecutor, Mem, Null};
+use crate::storage::Storage;
+use iobench_core::message::{Failure, FailureClass};
+use iobench_core::plan::{FileEngine, FileOptions, Scheme, Uri};
+use std::sync::Arc;
+
+/// One target, opened: plain storage, and executors for what is measured.
+#[derive(Clone)]
+pub struct Backend {
+    storage: Arc<dyn Storage>,
+    kind: Kind,
+    engine: String,
+    warnings: Vec<String>,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Uring(Arc<FileTarget>),
+    Posix(PosixFiles),
+    Mem(Arc<Mem>),
+    Null(Arc<Null>),
+}
+
+/// Asks the kernel for its `io_uring`: what it offers, or why it cannot be used.
+pub type UringProbe = fn() -> Result<String, String>;
+
+impl Backend {
+    /// The backend of this target. Touches nothing.
+    pub fn open(target: &Uri, options: &FileOptions) -> Result<Self, Failure> {
+        Self::open_with(target, options, uring::probe)
+    }
+
+    /// The same with another way to ask for `io_uring`: a test says that there is none.
+    pub fn open_with(target: &Uri, options: &FileOptions, probe: UringProbe) -> Result<Self, Failure> {
+        match target.scheme {
+            Scheme::File | Scheme::Direct => Self::files(target, options, probe),
+            Scheme::Mem => {
+                let mem = Arc::new(Mem::new(&target.path));
+                Ok(Self::plain(Arc::clone(&mem) as _, Kind::Mem(mem), "memory of this process"))
+            }
+            Scheme::Null => Ok(Self::plain(Arc::new(Null), Kind::Null(Arc::new(Null)), "none")),
+            Scheme::S3 | Scheme::Az | Scheme::Gs => Err(Failure::new(
+                FailureClass::Config,
+                format!("`{target}`: object stores are not part of this version"),
+                "use file://, direct://, mem:// or null://",
+            )),
+        }
+    }
+
+    fn files(target: &Uri, options: &FileOptions, probe: UringProbe) -> Result<Self, Failure> {
+        let direct = options.direct || target.scheme == Scheme::Direct;
+        let options = FileOptions { direct, ..*options };
+        let target = Arc::new(FileTarget::new(&target.path, &options));
+        let files = PosixFiles { target: Arc::clone(&target) };
+        let storage = Arc::new(files.clone());
+        let offered = match options.engine {
+            FileEngine::Posix => None,
+            FileEngine::Auto | FileEngine::Uring => Some(probe()),
+        };
+        match offered {
+            None => Ok(Self::plain(storage, Kind::Posix(files), "posix")),
+            Some(Ok(features)) => {
+                Ok(Self::plain(storage, Kind::Uring(target), format!("io_uring ({features})")))
+            }
+            Some(Err(reason)) if options.engine == FileEngine::Auto => {
+                let mut backend = Self::plain(storage, Kind::Posix(files), "posix");
+                backend.warnings.push(format!(
+                    "io_uring cannot be used here ({reason}): files are accessed by positioned I/O on a thread for each \
+                     operation in flight, which costs more CPU; allow io_uring (sysctl kernel.io_uring_disabled, the \
+                     container's seccomp profile, Linux 5.15 or later) or set `file.engine: posix`"
+                ));
+                Ok(backend)
+            }
+            Some(Err(reason)) => Err(Failure::new(
+                FailureClass::Config,
+                format!("`file.engine: uring` cannot be used here: {reason}"),
+                "allow io_uring (sysctl kernel.io_uring_disabled, the container's seccomp profile, Linux 5.15 or \
+                 later) or set `file.engine: auto`",
+            )),
+        }
+    }
+
+    fn plain(storage: Arc<dyn Storage>, kind: Kind, engine: impl Into<String>) -> Self {
+        Self { storage, kind, engine: engine.into(), warnings: Vec::new() }
+    }
+
+    /// Plain storage, one operation at a time.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// How it does its I/O, for the record.
+    #[must_use]
+    pub fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// What a person should know about it.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// An executor; call it on the thread that will use it.
+    pub fn executor(&self, spec: ExecutorSpec) -> Result<Box<dyn Executor>, StorageError> {
+        Ok(match &self.kind {
+            Kind::Uring(target) => Box::new(UringExecutor::new(Arc::clone(target), spec)?),
+            Kind::Posix(files) => Box::new(PosixExecutor::new(files, spec)?),
+            Kind::Mem(mem) => Box::new(InlineExecutor::new(Arc::clone(mem) as _, spec)),
+            Kind::Null(null) => Box::new(InlineExecutor::new(Arc::clone(null) as _, spec)),
+        })
+    }
+}

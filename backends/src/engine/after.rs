@@ -1,0 +1,147 @@
+//! What is done around the work of a stage, by plain storage: before it, and after it by the last of its threads.
+
+use super::control::Control;
+use super::prepared::Prepared;
+use crate::error::StorageError;
+use crate::executor::{Clock, ObjectId};
+use iobench_core::message::{Failure, FailureClass};
+use iobench_core::plan::{Entry, Fsync, PoolId, StageKind};
+use iobench_core::stats::{ErrorClass, Operation, Recorder};
+use std::time::{Duration, Instant};
+
+/// Dropping the cache ends after this time, whatever is left: the others wait with their start.
+const DROP_MAX: Duration = Duration::from_secs(5);
+/// More files than this are made durable all together.
+const SYNC_MAX: u64 = 10_000;
+/// Something that sleeps looks around this often.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Drops a thread's part of the files that a mix works on from the page cache.
+pub(super) fn drop_cache(prepared: &Prepared, entries: &[Entry], thread: u32, control: &Control) {
+    let begun = Instant::now();
+    let storage = prepared.backend.storage();
+    for pool in pools(entries, |operation| operation != Operation::Put) {
+        let count = prepared.dataset.pool(pool).count();
+        for key in (u64::from(thread)..count).step_by(prepared.threads as usize) {
+            if control.halted() || begun.elapsed() > DROP_MAX {
+                return;
+            }
+            // What is not there is not cached.
+            let _dropped = storage.drop_cache(&prepared.dataset.key(ObjectId { pool, key }));
+        }
+    }
+}
+
+/// The end of a stage, when all its threads have done their work.
+pub(super) fn after(
+    prepared: &Prepared,
+    stage: usize,
+    clock: Clock,
+    control: &Control,
+    recorder: &mut Recorder,
+) -> Result<(), Failure> {
+    let durable = prepared.plan.file.fsync == Fsync::End;
+    match &prepared.plan.stages[stage].kind {
+        StageKind::Prepare { settle, .. } => {
+            if durable {
+                sync_all(prepared, clock, recorder)?;
+            }
+            rest(*settle, control);
+        }
+        StageKind::Execute { entries, .. } if durable => sync_written(prepared, entries, clock, control, recorder)?,
+        StageKind::Execute { .. } => {}
+        StageKind::Cleanup { pools, .. } => remove_directories(prepared, pools, control),
+    }
+    Ok(())
+}
+
+/// Makes durable what a mix has written: files of blocks one by one, whole objects all together.
+fn sync_written(
+    prepared: &Prepared,
+    entries: &[Entry],
+    clock: Clock,
+    control: &Control,
+    recorder: &mut Recorder,
+) -> Result<(), Failure> {
+    let blocks = pools(entries, |operation| operation == Operation::Write);
+    let files = blocks.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
+    if files > SYNC_MAX || entries.iter().any(|entry| entry.operation == Operation::Put) {
+        return sync_all(prepared, clock, recorder);
+    }
+    for pool in blocks {
+        for key in 0..prepared.dataset.pool(pool).count() {
+            if control.halted() {
+                return Ok(());
+            }
+            let key = prepared.dataset.key(ObjectId { pool, key });
+            timed_sync(clock, recorder, || prepared.backend.storage().sync(&key))?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_all(prepared: &Prepared, clock: Clock, recorder: &mut Recorder) -> Result<(), Failure> {
+    timed_sync(clock, recorder, || prepared.backend.storage().sync_all())
+}
+
+fn timed_sync(
+    clock: Clock,
+    recorder: &mut Recorder,
+    sync: impl FnOnce() -> Result<(), StorageError>,
+) -> Result<(), Failure> {
+    let begun = clock.now();
+    match sync() {
+        Ok(()) => {
+            recorder.record(Operation::Fsync, 0, clock.now() - begun);
+            Ok(())
+        }
+        Err(error) => {
+            let next = "what was written may not be durable: look at the storage, or set `file.fsync: never`";
+            Err(Failure::new(FailureClass::Storage, error.to_string(), next))
+        }
+    }
+}
+
+/// Sleeps, unless it is over before.
+fn rest(time: Duration, control: &Control) {
+    let begun = Instant::now();
+    while begun.elapsed() < time && !control.halted() {
+        std::thread::sleep(NAP.min(time.saturating_sub(begun.elapsed())));
+    }
+}
+
+/// Removes the directories of some pools that are empty now: those of trees, the pools' own, and the target if it
+/// was made for this run. Never one in which something is left; and what cannot be removed stays.
+fn remove_directories(prepared: &Prepared, ids: &[PoolId], control: &Control) {
+    let storage = prepared.backend.storage();
+    for &id in ids {
+        let keys = prepared.dataset.pool(id);
+        let mut name = Vec::new();
+        for directory in (0..keys.directories()).rev() {
+            if control.halted() {
+                return;
+            }
+            name.clear();
+            keys.directory(directory, &mut name);
+            let _left = storage.rmdir(&name);
+        }
+        let mut base = keys.base();
+        while let Some(directory) = base.strip_suffix(b"/").filter(|directory| !directory.is_empty()) {
+            if storage.rmdir(directory).is_err_and(|error| error.class() != ErrorClass::NotFound) {
+                break;
+            }
+            base = directory.iter().rposition(|&b| b == b'/').map_or(&b""[..], |at| &directory[..=at]);
+        }
+    }
+    if prepared.target_is_ours {
+        let _left = storage.rmdir(b"");
+    }
+}
+
+/// The pools that some operations of a mix work on, each once.
+fn pools(entries: &[Entry], of: impl Fn(Operation) -> bool) -> Vec<PoolId> {
+    let mut pools: Vec<_> = entries.iter().filter(|entry| of(entry.operation)).map(|entry| entry.pool).collect();
+    pools.sort_unstable();
+    pools.dedup();
+    pools
+}

@@ -1,0 +1,53 @@
+//! A run that was validated: everything its stages need.
+
+use super::dataset::{Dataset, PIECE_MAX};
+use crate::backend::Backend;
+use crate::executor::ObjectId;
+use iobench_core::plan::{Entry, Plan, Share, StageKind};
+use iobench_core::stats::Operation;
+use std::sync::Arc;
+
+/// What validation leaves to the stages.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) dataset: Arc<Dataset>,
+    pub(super) backend: Backend,
+    /// How many threads work.
+    pub(super) threads: u32,
+    /// Files that each of them may keep open.
+    pub(super) files: usize,
+    /// The target did not exist when the run was validated: if it does now, it was made for this run.
+    pub(super) target_is_ours: bool,
+}
+
+impl Prepared {
+    /// Where an object is, for a person.
+    pub(super) fn place(&self, object: ObjectId) -> String {
+        self.backend.storage().place(&self.dataset.key(object))
+    }
+
+    /// Operations that one of the threads keeps in flight.
+    pub(super) fn slots(&self, thread: u32) -> u32 {
+        let part = Share { index: thread.into(), count: self.threads.into() };
+        part.of(self.plan.concurrency.into()) as u32
+    }
+}
+
+/// Bytes that each operation in flight needs to read into, in this stage.
+pub(super) fn buffer(plan: &Plan, kind: &StageKind) -> u64 {
+    let largest = |entry: &Entry| match entry.operation {
+        Operation::Read => entry.block_size.unwrap_or(0),
+        Operation::Get => {
+            plan.pools.get(usize::from(entry.pool.0)).map_or(0, |pool| match pool.naming {
+                // Listed sizes are not in the plan.
+                iobench_core::plan::Naming::Listed { .. } => PIECE_MAX,
+                _ => pool.sizes.bounds().1.min(PIECE_MAX),
+            })
+        }
+        _ => 0,
+    };
+    match kind {
+        StageKind::Execute { entries, .. } => entries.iter().map(largest).max().unwrap_or(0).max(4096),
+        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => 4096,
+    }
+}

@@ -1,0 +1,229 @@
+//! Where a thread's tasks come from.
+
+use super::dataset::Dataset;
+use super::prepared::Prepared;
+use crate::storage::Token;
+use crate::error::Fault;
+use crate::executor::{ObjectId, Outcome, Task};
+use iobench_core::message::{Failure, FailureClass};
+use iobench_core::plan::{Naming, PoolId, Share, StageKind};
+use iobench_core::stats::{ErrorClass, Operation};
+use iobench_core::workload::{Item, Next, Stream, Worklist};
+use std::sync::Arc;
+
+/// What a thread does next.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Feed {
+    /// This task, of this kind; the source gets the kind back when it is over.
+    Task(u16, Task),
+    /// Nothing before something else is over.
+    Waiting,
+    /// Nothing any more.
+    Exhausted,
+}
+
+/// What is to become of a task that is over.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Verdict {
+    /// It counts, as it ended.
+    Counts,
+    /// It counts, and an object of so many bytes is done with it.
+    Finishes(u64),
+    /// It does not count, but an object of so many bytes is done with it.
+    Skips(u64),
+    /// Go on with this one on the same slot; whether the one before counts.
+    Then(bool, u16, Task),
+    /// It ends the stage.
+    Fails(Failure),
+}
+
+/// The tasks of one thread.
+pub(super) trait Source {
+    /// The next task.
+    fn next(&mut self) -> Feed;
+    /// A task of this kind is over, after all its tries.
+    fn over(&mut self, kind: u16, task: Task, outcome: Outcome) -> Verdict;
+}
+
+/// The source of a thread's part of a stage.
+pub(super) fn source(prepared: &Arc<Prepared>, stage: usize, thread: Share) -> Result<Box<dyn Source>, Failure> {
+    let plan = &prepared.plan;
+    let own = plan.share.split(thread.index, thread.count);
+    let dataset = Arc::clone(&prepared.dataset);
+    match &plan.stages[stage].kind {
+        StageKind::Execute { .. } => match Stream::new(plan, stage, dataset.keys(), thread) {
+            Ok(stream) => Ok(Box::new(Mix { stream })),
+            Err(error) => Err(Failure::new(FailureClass::Config, error.to_string(), "")),
+        },
+        StageKind::Prepare { pools, overwrite, skip_verification, .. } => Ok(Box::new(Prepare {
+            items: Worklist::new(pools, dataset.keys(), own),
+            write_all: *overwrite || *skip_verification,
+            verify: !*skip_verification,
+            prepared: Arc::clone(prepared),
+        })),
+        StageKind::Cleanup { pools, tolerant } => Ok(Box::new(Cleanup {
+            items: Worklist::new(pools, dataset.keys(), own),
+            endless: Endless::new(prepared, pools, own),
+            tolerant: *tolerant,
+            prepared: Arc::clone(prepared),
+        })),
+    }
+}
+
+/// The mix of a timed stage.
+struct Mix {
+    stream: Stream,
+}
+
+impl Source for Mix {
+    #[inline]
+    fn next(&mut self) -> Feed {
+        match self.stream.next() {
+            Next::Step(step) => {
+                let object = ObjectId { pool: step.pool, key: step.key };
+                let task = Task { operation: step.operation, object, offset: step.offset, length: step.length };
+                Feed::Task(step.entry, task)
+            }
+            Next::Waiting => Feed::Waiting,
+            Next::Exhausted => Feed::Exhausted,
+        }
+    }
+
+    #[inline]
+    fn over(&mut self, kind: u16, _task: Task, _outcome: Outcome) -> Verdict {
+        self.stream.refund(kind);
+        Verdict::Counts
+    }
+}
+
+/// Makes every object that is not there with its size: look, write, look again.
+struct Prepare {
+    items: Worklist,
+    write_all: bool,
+    verify: bool,
+    prepared: Arc<Prepared>,
+}
+
+const LOOK: u16 = 0;
+const WRITE: u16 = 1;
+const VERIFY: u16 = 2;
+
+impl Prepare {
+    fn fails(&self, what: &'static str, task: Task, fault: Fault) -> Verdict {
+        let place = self.prepared.place(task.object);
+        let class = match fault.class {
+            ErrorClass::NoSpace => FailureClass::Resource,
+            _ => FailureClass::Storage,
+        };
+        Verdict::Fails(Failure::new(class, fault.at(what, place).to_string(), "the data set is not complete; run again to go on where it ended"))
+    }
+}
+
+impl Source for Prepare {
+    fn next(&mut self) -> Feed {
+        let Some(Item { pool, key, size }) = self.items.next() else { return Feed::Exhausted };
+        let (kind, operation) = if self.write_all { (WRITE, Operation::Put) } else { (LOOK, Operation::Stat) };
+        Feed::Task(kind, Task { operation, object: ObjectId { pool, key }, offset: 0, length: size })
+    }
+
+    fn over(&mut self, kind: u16, task: Task, outcome: Outcome) -> Verdict {
+        match (kind, outcome) {
+            (LOOK, Outcome::Done(size)) if size == task.length => Verdict::Skips(size),
+            (LOOK, Outcome::Done(_) | Outcome::Failed(Fault { class: ErrorClass::NotFound, .. })) => {
+                Verdict::Then(false, WRITE, Task { operation: Operation::Put, ..task })
+            }
+            (WRITE, Outcome::Done(_)) if self.verify => {
+                Verdict::Then(true, VERIFY, Task { operation: Operation::Stat, ..task })
+            }
+            (WRITE, Outcome::Done(size)) => Verdict::Finishes(size),
+            // What is left is the look after writing.
+            (_, Outcome::Done(size)) if size == task.length => Verdict::Skips(size),
+            (_, Outcome::Done(_)) => self.fails("find all that was written to", task, Fault::TRUNCATED),
+            (WRITE, Outcome::Failed(fault)) => self.fails("write", task, fault),
+            (_, Outcome::Failed(fault)) => self.fails("look at", task, fault),
+            (_, Outcome::Cancelled) => Verdict::Counts,
+        }
+    }
+}
+
+/// Deletes every object of some pools.
+struct Cleanup {
+    items: Worklist,
+    endless: Endless,
+    tolerant: bool,
+    prepared: Arc<Prepared>,
+}
+
+impl Source for Cleanup {
+    fn next(&mut self) -> Feed {
+        let object = match self.items.next() {
+            Some(Item { pool, key, .. }) => Some(ObjectId { pool, key }),
+            None => self.endless.next(),
+        };
+        match object {
+            Some(object) => Feed::Task(0, Task { operation: Operation::Delete, object, offset: 0, length: 0 }),
+            None => Feed::Exhausted,
+        }
+    }
+
+    fn over(&mut self, _kind: u16, task: Task, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Done(_) => Verdict::Finishes(0),
+            Outcome::Failed(Fault { class: ErrorClass::NotFound, .. }) if self.tolerant => Verdict::Skips(0),
+            Outcome::Failed(fault) if !self.tolerant => Verdict::Fails(Failure::new(
+                FailureClass::Storage,
+                fault.at("remove", self.prepared.place(task.object)).to_string(),
+                "set `cleanup_mode: tolerant` to go on nevertheless",
+            )),
+            Outcome::Failed(_) | Outcome::Cancelled => Verdict::Counts,
+        }
+    }
+}
+
+/// What PUT made under names without end: found by listing, a page at a time.
+struct Endless {
+    prepared: Arc<Prepared>,
+    /// Pools still to be listed.
+    pools: Vec<PoolId>,
+    share: Share,
+    token: Option<Token>,
+    /// Keys of the last pool's latest page.
+    page: Vec<u64>,
+    /// That page was the pool's last.
+    complete: bool,
+}
+
+impl Endless {
+    const PAGE: usize = 1024;
+
+    fn new(prepared: &Arc<Prepared>, pools: &[PoolId], share: Share) -> Self {
+        let dataset: &Dataset = &prepared.dataset;
+        let endless = |id: &PoolId| {
+            prepared.plan.pools[usize::from(id.0)].naming == Naming::Put && dataset.pool(*id).count() == u64::MAX
+        };
+        let pools = pools.iter().copied().filter(endless).collect();
+        Self { prepared: Arc::clone(prepared), pools, share, token: None, page: Vec::new(), complete: false }
+    }
+
+    fn next(&mut self) -> Option<ObjectId> {
+        loop {
+            let pool = *self.pools.last()?;
+            if let Some(key) = self.page.pop() {
+                return Some(ObjectId { pool, key });
+            }
+            if std::mem::take(&mut self.complete) {
+                self.pools.pop();
+                continue;
+            }
+            let keys = self.prepared.dataset.pool(pool);
+            let prefix = [keys.base(), b"obj_"].concat();
+            let page = self.prepared.backend.storage().list(&prefix, self.token.as_ref(), Self::PAGE);
+            // A directory that is not there, or cannot be read, has nothing for us.
+            let page = page.unwrap_or_default();
+            let index = |name: &Vec<u8>| keys.index_of(name).filter(|key| key % self.share.count == self.share.index);
+            self.page = page.objects.iter().filter_map(|(name, _)| index(name)).collect();
+            self.complete = page.next.is_none();
+            self.token = page.next;
+        }
+    }
+}

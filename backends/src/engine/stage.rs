@@ -1,0 +1,412 @@
+//! A stage that is running, as the coordinator sees it: threads, intervals, totals, the end.
+
+use super::control::{Control, ErrorRate, Shared, Stops};
+use super::prepared::Prepared;
+use super::timeline::Timeline;
+use super::worker::{Counts, Directive, LET_GO, Report, Seat, Worker};
+use crate::executor::Clock;
+use crate::host::CpuMeter;
+use iobench_core::engine::EngineEvent;
+use iobench_core::message::{Failure, FailureClass, Progress};
+use iobench_core::plan::StageKind;
+use iobench_core::stats::{Interval, Recorder, StageTotals};
+use iobench_core::time::{Mono, nanos};
+use iobench_core::workload::Worklist;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+
+/// What threads get beyond the time they have to let go, nanoseconds.
+const GRACE: u64 = 200_000_000;
+/// A thread's counts of an interval are waited for so long, at most.
+const LATE_MAX: u64 = 50_000_000;
+
+/// One stage from `Run` to its end.
+pub(super) struct Stage {
+    prepared: Arc<Prepared>,
+    index: usize,
+    clock: Clock,
+    control: Arc<Control>,
+    rate: ErrorRate,
+    threads: Vec<Thread>,
+    /// When work began; `None` while threads are setting up.
+    start: Option<u64>,
+    timeline: Option<Timeline>,
+    /// Counts that belong to the interval to be sent next.
+    pending: Pending,
+    /// Pieces of the timeline that were sent.
+    sent: u64,
+    /// The end of the last interval, or when the next progress is due.
+    reported: u64,
+    totals: Recorder,
+    lag_max: u64,
+    interval_cpu: CpuMeter,
+    stage_cpu: CpuMeter,
+    /// From now on nobody is waited for after this instant.
+    deadline: Option<u64>,
+    work: (u64, u64),
+}
+
+struct Thread {
+    shared: Arc<Shared>,
+    directives: Sender<Directive>,
+    ready: bool,
+    /// Pieces that are closed here.
+    closed: u64,
+    in_flight: u64,
+    oldest: u64,
+    exhausted: bool,
+    drained: bool,
+    finished: bool,
+}
+
+struct Pending {
+    recorder: Recorder,
+    lag: u64,
+}
+
+/// How a stage ended.
+pub(super) struct Ended {
+    pub(super) totals: Box<StageTotals>,
+    pub(super) failure: Option<Failure>,
+    /// Threads that did not come back: they know when they do.
+    pub(super) abandoned: Vec<Arc<Shared>>,
+}
+
+impl Stage {
+    /// Starts the threads; the work begins when all are ready. `report` takes what thread `n` says.
+    pub(super) fn start<R>(
+        prepared: &Arc<Prepared>,
+        index: usize,
+        clock: Clock,
+        stops: (Stops, u64),
+        report: impl Fn(usize) -> R,
+    ) -> Result<Self, Failure>
+    where
+        R: Fn(Report) + Send + 'static,
+    {
+        let plan = &prepared.plan;
+        let count = prepared.threads;
+        let control = Arc::new(Control::new(stops.0, stops.1, count as usize, &plan.errors));
+        let mut threads = Vec::with_capacity(count as usize);
+        for thread in 0..count {
+            let (directives, inbox) = channel();
+            let shared = Arc::new(Shared::default());
+            let seat = Seat {
+                prepared: Arc::clone(prepared),
+                stage: index,
+                thread,
+                clock,
+                control: Arc::clone(&control),
+                shared: Arc::clone(&shared),
+                directives: inbox,
+                report: Box::new(report(thread as usize)),
+            };
+            let name = format!("work-{thread}");
+            if let Err(error) = std::thread::Builder::new().name(name).spawn(move || Worker::run(seat)) {
+                control.halt();
+                let message = format!("cannot start thread {thread} of {count}: {error}");
+                return Err(Failure::new(FailureClass::Resource, message, "raise this user's limit of threads (ulimit -u)"));
+            }
+            threads.push(Thread::new(shared, directives));
+        }
+        let now = clock.now();
+        Ok(Self {
+            index,
+            clock,
+            rate: ErrorRate::new(&plan.errors),
+            work: work(prepared, index),
+            prepared: Arc::clone(prepared),
+            control,
+            threads,
+            start: None,
+            timeline: None,
+            pending: Pending { recorder: Recorder::new(&[]), lag: 0 },
+            sent: 0,
+            reported: now,
+            totals: Recorder::new(&[]),
+            lag_max: 0,
+            interval_cpu: CpuMeter::start(),
+            stage_cpu: CpuMeter::start(),
+            deadline: None,
+        })
+    }
+
+    /// Nothing more is to be issued.
+    pub(super) fn halt(&mut self) {
+        self.control.halt();
+        let deadline = self.clock.now() + LET_GO + GRACE;
+        self.deadline = Some(self.deadline.map_or(deadline, |before| before.min(deadline)));
+    }
+
+    /// A thread says something.
+    pub(super) fn reported(&mut self, thread: usize, report: Report) {
+        match report {
+            Report::Ready => self.threads[thread].ready = true,
+            Report::Closed { piece, counts } => {
+                self.threads[thread].closed = piece;
+                let spare = self.count(thread, *counts);
+                // A thread that has gone needs none.
+                let _taken = self.threads[thread].directives.send(Directive::Spare(spare));
+            }
+            Report::Drained { counts, exhausted } => {
+                self.threads[thread].drained = true;
+                self.threads[thread].exhausted = exhausted;
+                self.count(thread, *counts);
+                self.threads[thread].in_flight = 0;
+                self.threads[thread].oldest = 0;
+            }
+            Report::Finished { after } => {
+                self.threads[thread].drained = true;
+                self.threads[thread].finished = true;
+                if let Some(recorder) = after {
+                    self.pending.recorder.merge(&recorder);
+                    self.totals.merge(&recorder);
+                }
+            }
+        }
+        let all_ready = self.threads.iter().all(|thread| thread.ready || thread.finished);
+        if self.start.is_none() && all_ready {
+            self.go();
+        }
+    }
+
+    /// Everyone begins. The instant is taken right before they are told, so it is that of the first operation but
+    /// for the microseconds that waking a thread takes.
+    fn go(&mut self) {
+        let start = self.clock.now();
+        let plan = &self.prepared.plan;
+        self.start = Some(start);
+        self.reported = start;
+        self.timeline = Timeline::new(&plan.stages[self.index].kind, plan.interval, start);
+        self.interval_cpu = CpuMeter::start();
+        self.stage_cpu = CpuMeter::start();
+        for thread in &self.threads {
+            // A thread that has failed to set up has gone.
+            let _told = thread.directives.send(Directive::Go(start));
+        }
+    }
+
+    /// Adds a thread's counts; gives back the emptied recorder.
+    fn count(&mut self, thread: usize, counts: Counts) -> Box<Recorder> {
+        let Counts { mut recorder, warmup, in_flight, oldest, lag } = counts;
+        (self.threads[thread].in_flight, self.threads[thread].oldest) = (in_flight, oldest);
+        let measuring = self.timeline.is_none_or(|timeline| !timeline.piece(self.sent).warmup);
+        // Counts of the warm-up that come when it is over belong to nothing any more.
+        if !warmup || !measuring {
+            self.pending.recorder.merge(&recorder);
+            self.pending.lag = self.pending.lag.max(lag);
+        }
+        if !warmup {
+            self.totals.merge(&recorder);
+            self.lag_max = self.lag_max.max(lag);
+        }
+        recorder.clear();
+        recorder
+    }
+
+    /// When [`tick`](Self::tick) wants to be called again, nanoseconds.
+    pub(super) fn next_tick(&self) -> u64 {
+        let now = self.clock.now();
+        let interval = match (&self.timeline, self.start) {
+            (Some(timeline), _) if self.sent < timeline.pieces() => {
+                let late = timeline.piece(self.sent).to + LATE_MAX;
+                if late <= now { now + LATE_MAX } else { late }
+            }
+            _ => self.reported + nanos(self.prepared.plan.interval),
+        };
+        // Ten times a second the rate of errors is looked at.
+        interval.min(self.deadline.unwrap_or(u64::MAX)).min(now + 2 * LATE_MAX)
+    }
+
+    /// Sends what is due; gives the end when it has come.
+    pub(super) fn tick(&mut self, send: &mut dyn FnMut(EngineEvent)) -> Option<Ended> {
+        let now = self.clock.now();
+        if let Some(failure) = self.rate.sample(now, &self.control) {
+            self.control.fail(failure);
+        }
+        if self.control.halted() && self.deadline.is_none() {
+            self.halt();
+        }
+        match self.timeline {
+            Some(timeline) => self.send_intervals(timeline, now, send),
+            None => self.send_progress(now, send),
+        }
+        let drained = self.threads.iter().all(|thread| thread.drained);
+        let natural = self.timeline.map(|timeline| timeline.end() + LET_GO + GRACE).filter(|_| !drained);
+        let deadline = self.deadline.or(natural).unwrap_or(u64::MAX);
+        let finished = self.threads.iter().all(|thread| thread.finished);
+        (finished || now >= deadline).then(|| self.end(now, send))
+    }
+
+    fn send_progress(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) {
+        if now < self.reported + nanos(self.prepared.plan.interval) {
+            return;
+        }
+        self.reported = now;
+        send(EngineEvent::Progress(self.progress()));
+    }
+
+    fn progress(&self) -> Progress {
+        let sum = |of: fn(&Shared) -> u64| self.threads.iter().map(|thread| of(&thread.shared)).sum();
+        Progress {
+            stage: self.index as u32,
+            objects: sum(|shared| shared.objects.load(Ordering::Relaxed)),
+            objects_total: self.work.0,
+            bytes: sum(|shared| shared.bytes.load(Ordering::Relaxed)),
+            bytes_total: self.work.1,
+        }
+    }
+
+    /// Sends every interval that is over, as soon as all threads have closed it or have been waited for. The last
+    /// one waits for what is in flight at the end. While data is made durable afterwards, empty intervals prove life.
+    fn send_intervals(&mut self, timeline: Timeline, now: u64, send: &mut dyn FnMut(EngineEvent)) {
+        while self.sent + 1 < timeline.pieces() {
+            let piece = timeline.piece(self.sent);
+            let closed = self.threads.iter().all(|thread| thread.closed > self.sent || thread.drained);
+            if now < piece.to || !(closed || now >= piece.to + LATE_MAX) {
+                return;
+            }
+            self.sent += 1;
+            self.send_interval((piece.from, piece.to, piece.warmup), now, send);
+        }
+        let drained = self.threads.iter().all(|thread| thread.drained);
+        if self.sent < timeline.pieces() && drained && now >= timeline.end() {
+            self.sent = timeline.pieces();
+            let piece = timeline.piece(self.sent - 1);
+            self.send_interval((piece.from, piece.to, piece.warmup), now, send);
+        }
+        let life = self.reported + nanos(self.prepared.plan.interval);
+        if self.sent == timeline.pieces() && now >= life {
+            self.send_interval((self.reported, now, true), now, send);
+        }
+    }
+
+    fn send_interval(&mut self, (from, to, warmup): (u64, u64, bool), now: u64, send: &mut dyn FnMut(EngineEvent)) {
+        self.reported = to;
+        let (cpu, process_cpu) = self.interval_cpu.lap();
+        let interval = Interval {
+            stage: self.index as u32,
+            from: Mono(from),
+            to: Mono(to),
+            warmup,
+            tally: self.pending.recorder.tally(),
+            in_flight: self.threads.iter().map(|thread| thread.now_in_flight(self.sent).0).sum(),
+            oldest: self.threads.iter().map(|thread| thread.age(self.sent, now)).max().unwrap_or(0),
+            cpu,
+            process_cpu,
+            lag: self.pending.lag,
+            merged: 0,
+        };
+        self.pending.recorder.clear();
+        self.pending.lag = 0;
+        send(EngineEvent::Interval(Box::new(interval)));
+    }
+
+    /// The rest of the counts goes into a last interval, so that all intervals together are the totals.
+    fn end(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) -> Ended {
+        self.control.halt();
+        let abandoned: Vec<_> =
+            self.threads.iter().map(|thread| &thread.shared).filter(|shared| shared.stuck() > 0).cloned().collect();
+        let lost: u64 = self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
+        self.pending.recorder.cancelled(lost);
+        self.totals.cancelled(lost);
+        let work_ended = now.min(self.timeline.map_or(u64::MAX, |timeline| timeline.end()));
+        if let (Some(timeline), Some(_)) = (self.timeline, self.start) {
+            let piece = timeline.piece(self.sent);
+            if self.sent < timeline.pieces() {
+                self.sent = timeline.pieces();
+                let to = work_ended.max(piece.from);
+                self.send_interval((self.reported.min(to), to, piece.warmup), now, send);
+            } else if !self.pending.recorder.is_empty() {
+                self.send_interval((self.reported, now, false), now, send);
+            }
+        }
+        let failure = self.control.failure();
+        Ended { totals: Box::new(self.totals(work_ended, &abandoned)), failure, abandoned }
+    }
+
+    fn totals(&mut self, end: u64, abandoned: &[Arc<Shared>]) -> StageTotals {
+        let start = self.start.unwrap_or(end);
+        let from = self.timeline.map_or(start, |timeline| timeline.measured_from().min(end));
+        let (cpu, process_cpu) = self.stage_cpu.lap();
+        StageTotals {
+            stage: self.index as u32,
+            from: Mono(from),
+            to: Mono(end),
+            tally: self.totals.tally(),
+            cpu,
+            process_cpu,
+            lag: self.lag_max,
+            facts: self.facts(end, abandoned),
+        }
+    }
+
+    fn facts(&self, end: u64, abandoned: &[Arc<Shared>]) -> Vec<(String, String)> {
+        let mut facts = Vec::new();
+        let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+        fact("engine", self.prepared.backend.engine().to_owned());
+        fact("threads", self.threads.len().to_string());
+        let exhausted = self.threads.iter().all(|thread| thread.exhausted);
+        match self.timeline {
+            Some(timeline) if exhausted && end < timeline.end() => {
+                let seconds = (timeline.end() - end) as f64 / 1e9;
+                fact("ended early", format!("{seconds:.3} s before its time, as nothing was left to do"));
+            }
+            Some(_) => {}
+            None => {
+                let progress = self.progress();
+                fact("objects", progress.objects.to_string());
+                fact("bytes", progress.bytes.to_string());
+            }
+        }
+        if !abandoned.is_empty() {
+            let stuck: u64 = abandoned.iter().map(|shared| shared.stuck()).sum();
+            fact("stuck operations", stuck.to_string());
+        }
+        facts
+    }
+}
+
+impl Thread {
+    fn new(shared: Arc<Shared>, directives: Sender<Directive>) -> Self {
+        Self {
+            shared,
+            directives,
+            ready: false,
+            closed: 0,
+            in_flight: 0,
+            oldest: 0,
+            exhausted: false,
+            drained: false,
+            finished: false,
+        }
+    }
+
+    /// Operations in flight, and since when if the thread has not said so itself: it may be in the kernel for long.
+    fn now_in_flight(&self, sent: u64) -> (u64, Option<u64>) {
+        if self.closed >= sent || self.drained {
+            return (self.in_flight, None);
+        }
+        let in_flight = self.shared.in_flight.load(Ordering::Relaxed);
+        (in_flight.into(), Some(self.shared.entered.load(Ordering::Relaxed)))
+    }
+
+    fn age(&self, sent: u64, now: u64) -> u64 {
+        match self.now_in_flight(sent) {
+            (0, _) => 0,
+            (_, Some(entered)) => now.saturating_sub(entered).max(self.oldest),
+            (_, None) => self.oldest,
+        }
+    }
+}
+
+/// Objects and bytes that an untimed stage works through; 0 where it is not known.
+fn work(prepared: &Prepared, stage: usize) -> (u64, u64) {
+    let (StageKind::Prepare { pools, .. } | StageKind::Cleanup { pools, .. }) = &prepared.plan.stages[stage].kind else {
+        return (0, 0);
+    };
+    let list = Worklist::new(pools, prepared.dataset.keys(), prepared.plan.share);
+    let deletes = matches!(prepared.plan.stages[stage].kind, StageKind::Cleanup { .. });
+    (list.objects(), if deletes { 0 } else { list.bytes().unwrap_or(0) })
+}

@@ -1,0 +1,92 @@
+//! From a configuration to a run that can be carried out here. Writes nothing, changes nothing.
+
+use super::dataset::Dataset;
+use super::preflight;
+use super::prepared::Prepared;
+use crate::backend::{Backend, UringProbe};
+use crate::host;
+use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
+use iobench_core::plan::{Plan, Scheme};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Makes an agent's plan of what it was sent.
+pub type Loader = Arc<dyn Fn(&Configure) -> Result<Plan, Failure> + Send + Sync>;
+
+/// What tests set differently.
+#[derive(Copy, Clone)]
+pub(super) struct Limits {
+    pub(super) probe: UringProbe,
+}
+
+/// The loader of real configurations.
+pub(super) fn loader() -> Loader {
+    Arc::new(|configure| {
+        let run = iobench_core::config::load(&configure.yaml, &configure.overrides, "the configuration");
+        match run {
+            Ok(run) => Ok(run.plan(configure.index, configure.seed)),
+            Err(diagnostics) => Err(Failure::new(FailureClass::Config, diagnostics.to_string(), "")),
+        }
+    })
+}
+
+/// Looks whether the configuration can be run here.
+pub(super) fn validate(
+    configure: &Configure,
+    loader: &dyn Fn(&Configure) -> Result<Plan, Failure>,
+    limits: Limits,
+) -> Result<(Prepared, Capabilities), Failure> {
+    let plan = loader(configure)?;
+    preflight::check_plan(&plan)?;
+    let backend = Backend::open_with(&plan.target, &plan.file, limits.probe)?;
+    preflight::check_target(&plan)?;
+    let dataset = Dataset::resolve(&plan, &**backend.storage())?;
+    preflight::check_objects(&plan, &dataset, &**backend.storage())?;
+    let threads = plan.file.threads.unwrap_or_else(host::cores).clamp(1, plan.concurrency);
+    let files = preflight::check_resources(&plan, &dataset, threads)?;
+    let capabilities = capabilities(&plan, &dataset, &backend);
+    let prepared = Prepared {
+        target_is_ours: is_file(&plan) && !Path::new(&plan.target.path).exists(),
+        dataset: Arc::new(dataset),
+        backend,
+        threads,
+        files,
+        plan,
+    };
+    Ok((prepared, capabilities))
+}
+
+/// Whether the target is in a file system.
+pub(super) fn is_file(plan: &Plan) -> bool {
+    matches!(plan.target.scheme, Scheme::File | Scheme::Direct)
+}
+
+/// Whether the page cache is passed by.
+pub(super) fn is_direct(plan: &Plan) -> bool {
+    plan.target.scheme == Scheme::Direct || (plan.target.scheme == Scheme::File && plan.file.direct)
+}
+
+fn capabilities(plan: &Plan, dataset: &Dataset, backend: &Backend) -> Capabilities {
+    let memory = host::memory_available();
+    let mut facts = host::facts();
+    facts.push(("engine".to_owned(), backend.engine().to_owned()));
+    let mut warnings = backend.warnings().to_vec();
+    if is_file(plan) {
+        let mount = host::mount_of(&host::nearest_existing(Path::new(&plan.target.path)));
+        if let Some(mount) = &mount {
+            facts.extend(mount.facts());
+        }
+        let in_memory = mount.is_some_and(|mount| mount.is_memory());
+        if !is_direct(plan) && !plan.file.drop_cache && !in_memory {
+            warnings.extend(preflight::cache_warning(plan, dataset, memory));
+        }
+    }
+    Capabilities {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host::name(),
+        cores: host::cores(),
+        memory,
+        facts,
+        warnings,
+    }
+}

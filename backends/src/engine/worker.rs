@@ -1,0 +1,571 @@
+//! One thread of a stage: keeps its slots busy, counts what completes, hands its counts over once an interval.
+//!
+//! The loop takes no lock, allocates nothing and sends nothing while operations succeed; once an interval it sends
+//! its recorder away and goes on with the one that came back for it.
+
+use super::control::{Control, Shared};
+use super::prepared::{Prepared, buffer};
+use super::source::{Feed, Source, Verdict, source};
+use super::timeline::Timeline;
+use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Objects, Outcome, Task};
+use iobench_core::message::{Failure, FailureClass};
+use iobench_core::plan::{ErrorPolicy, Share, StageKind};
+use iobench_core::stats::{Operation, Recorder, cells_of};
+use iobench_core::time::nanos;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+/// A thread looks around at least this often, whatever it waits for.
+const LOOK: u64 = 100_000_000;
+/// After this time, nanoseconds, nobody waits for what was cancelled.
+pub(super) const LET_GO: u64 = 3_000_000_000;
+
+/// Where a thread sits.
+pub(super) struct Seat {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) stage: usize,
+    pub(super) thread: u32,
+    pub(super) clock: Clock,
+    pub(super) control: Arc<Control>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) directives: Receiver<Directive>,
+    pub(super) report: Box<dyn Fn(Report) + Send>,
+}
+
+/// From the coordinator to a thread.
+pub(super) enum Directive {
+    /// Begin; the instant is the same for all.
+    Go(u64),
+    /// An empty recorder to go on with.
+    Spare(Box<Recorder>),
+}
+
+/// From a thread to the coordinator.
+pub(super) enum Report {
+    /// Everything is set up.
+    Ready,
+    /// All pieces of the timeline before `piece` are over here.
+    Closed { piece: u64, counts: Box<Counts> },
+    /// The thread has done its own work: the rest of its counts.
+    Drained { counts: Box<Counts>, exhausted: bool },
+    /// The thread has ended. The last one to drain has also done what comes after the work: with these counts.
+    Finished { after: Option<Box<Recorder>> },
+}
+
+/// What a thread counted in one piece.
+pub(super) struct Counts {
+    pub(super) recorder: Box<Recorder>,
+    pub(super) warmup: bool,
+    pub(super) in_flight: u64,
+    pub(super) oldest: u64,
+    pub(super) lag: u64,
+}
+
+/// What a slot is doing.
+#[derive(Copy, Clone)]
+struct Slot {
+    task: Task,
+    kind: u16,
+    in_use: bool,
+    /// It was given up and has been counted.
+    expired: bool,
+    tries: u32,
+    /// When this try began, nanoseconds.
+    issued: u64,
+    /// When the first one did.
+    begun: u64,
+}
+
+const FREE: Slot = Slot {
+    task: Task {
+        operation: Operation::Stat,
+        object: crate::executor::ObjectId { pool: iobench_core::plan::PoolId(0), key: 0 },
+        offset: 0,
+        length: 0,
+    },
+    kind: 0,
+    in_use: false,
+    expired: false,
+    tries: 0,
+    issued: 0,
+    begun: 0,
+};
+
+/// The thread at work.
+pub(super) struct Worker {
+    seat: Seat,
+    executor: Box<dyn Executor>,
+    source: Box<dyn Source>,
+    policy: ErrorPolicy,
+    slots: Box<[Slot]>,
+    free: Vec<u32>,
+    in_flight: u32,
+    /// Failed tries that wait: until when, which slot.
+    waiting: Vec<(u64, u32)>,
+    recorder: Box<Recorder>,
+    spare: Option<Box<Recorder>>,
+    done: Vec<Completion>,
+    timeline: Option<Timeline>,
+    /// The piece of the timeline that is being counted, and when it ends.
+    piece: u64,
+    piece_end: u64,
+    end: u64,
+    next_look: u64,
+    lag: u64,
+    exhausted: bool,
+    jitter: u64,
+}
+
+impl Worker {
+    /// Sets everything up that takes time, waits for the common start, and works to the end.
+    pub(super) fn run(seat: Seat) {
+        let (control, shared) = (Arc::clone(&seat.control), Arc::clone(&seat.shared));
+        match Self::new(seat) {
+            Ok(mut worker) => {
+                worker.prelude();
+                if worker.wait_for_start() {
+                    worker.work();
+                }
+                worker.end();
+            }
+            Err((seat, failure)) => {
+                control.fail(failure);
+                control.leave();
+                shared.drained.store(true, Ordering::Release);
+                shared.finished.store(true, Ordering::Release);
+                (seat.report)(Report::Finished { after: None });
+            }
+        }
+    }
+
+    fn new(seat: Seat) -> Result<Self, (Seat, Failure)> {
+        let prepared = Arc::clone(&seat.prepared);
+        let plan = &prepared.plan;
+        let part = Share { index: seat.thread.into(), count: prepared.threads.into() };
+        let slots = prepared.slots(seat.thread);
+        let spec = ExecutorSpec {
+            slots,
+            buffer: usize::try_from(buffer(plan, &plan.stages[seat.stage].kind)).unwrap_or(usize::MAX),
+            files: files(&prepared, seat.stage),
+            lists: if lists(&plan.stages[seat.stage].kind) { slots } else { 0 },
+            clock: seat.clock,
+            objects: Arc::clone(&prepared.dataset) as Arc<dyn Objects>,
+            inspector: None,
+        };
+        let executor = match prepared.backend.executor(spec) {
+            Ok(executor) => executor,
+            Err(error) => {
+                let failure = Failure::new(
+                    FailureClass::Resource,
+                    error.to_string(),
+                    "lower `concurrency`, or raise this user's limits (ulimit -l, -n, -u)",
+                );
+                return Err((seat, failure));
+            }
+        };
+        let source = match source(&prepared, seat.stage, part) {
+            Ok(source) => source,
+            Err(failure) => return Err((seat, failure)),
+        };
+        seat.control.add_waker(executor.waker());
+        let recorder = || Box::new(Recorder::new(&cells_of(plan, seat.stage)));
+        Ok(Self {
+            executor,
+            source,
+            policy: plan.errors,
+            slots: vec![FREE; slots as usize].into_boxed_slice(),
+            free: (0..slots).rev().collect(),
+            in_flight: 0,
+            waiting: Vec::with_capacity(slots as usize),
+            recorder: recorder(),
+            spare: Some(recorder()),
+            done: Vec::with_capacity(2 * slots as usize),
+            timeline: None,
+            piece: 0,
+            piece_end: u64::MAX,
+            end: u64::MAX,
+            next_look: 0,
+            lag: 0,
+            exhausted: false,
+            jitter: plan.seed ^ u64::from(seat.thread + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            seat,
+        })
+    }
+
+    /// What has to be done before the start and is not measured: dropping this thread's part of the page cache.
+    fn prelude(&self) {
+        let prepared = &self.seat.prepared;
+        if let (true, StageKind::Execute { entries, .. }) =
+            (prepared.plan.file.drop_cache, &prepared.plan.stages[self.seat.stage].kind)
+        {
+            super::after::drop_cache(prepared, entries, self.seat.thread, &self.seat.control);
+        }
+    }
+
+    fn wait_for_start(&mut self) -> bool {
+        (self.seat.report)(Report::Ready);
+        let Ok(Directive::Go(start)) = self.seat.directives.recv() else { return false };
+        let plan = &self.seat.prepared.plan;
+        self.timeline = Timeline::new(&plan.stages[self.seat.stage].kind, plan.interval, start);
+        if let Some(timeline) = &self.timeline {
+            self.piece_end = timeline.piece(0).to;
+            self.end = timeline.end();
+        }
+        self.next_look = start + LOOK;
+        true
+    }
+
+    fn work(&mut self) {
+        let mut now = self.seat.clock.now();
+        while now < self.end && !self.seat.control.halted() {
+            self.refill(now);
+            if self.in_flight == 0 && self.waiting.is_empty() && self.exhausted {
+                return;
+            }
+            let Some(returned) = self.turn(now) else { return };
+            now = returned;
+            if now >= self.piece_end {
+                self.close_pieces(now);
+            }
+            if now < self.end {
+                self.settle(now);
+            }
+            if now >= self.next_look {
+                self.look(now);
+            }
+        }
+    }
+
+    /// Starts tasks on all free slots.
+    #[inline]
+    fn refill(&mut self, now: u64) {
+        if !self.waiting.is_empty() {
+            self.try_again(now);
+        }
+        while let Some(&slot) = self.free.last() {
+            match self.source.next() {
+                Feed::Task(kind, task) => {
+                    self.free.pop();
+                    self.slots[slot as usize] =
+                        Slot { task, kind, in_use: true, expired: false, tries: 0, issued: now, begun: now };
+                    self.start(slot, task);
+                }
+                Feed::Waiting => return,
+                Feed::Exhausted => {
+                    self.exhausted = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn start(&mut self, slot: u32, task: Task) {
+        self.in_flight += 1;
+        self.executor.start(slot, task);
+    }
+
+    fn try_again(&mut self, now: u64) {
+        let mut index = 0;
+        while index < self.waiting.len() {
+            let (at, slot) = self.waiting[index];
+            if at > now {
+                index += 1;
+                continue;
+            }
+            self.waiting.swap_remove(index);
+            let state = &mut self.slots[slot as usize];
+            self.recorder.retry(now - state.issued);
+            state.issued = now;
+            let task = state.task;
+            self.start(slot, task);
+        }
+    }
+
+    /// One turn of the executor; gives when it returned, `None` when the executor is broken.
+    #[inline]
+    fn turn(&mut self, before: u64) -> Option<u64> {
+        let retry = self.waiting.iter().map(|&(at, _)| at).min().unwrap_or(u64::MAX);
+        let until = self.piece_end.min(self.end).min(self.next_look).min(retry);
+        let timeout = Duration::from_nanos(until.saturating_sub(before));
+        self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
+        self.seat.shared.entered.store(before, Ordering::Relaxed);
+        match self.executor.turn(timeout, &mut self.done) {
+            Ok(turn) => {
+                // What became ready while we were busy waited this long at most; and what became ready while we
+                // were to be woken, as long as that took.
+                let busy = turn.entered.saturating_sub(before);
+                let late = turn.returned.saturating_sub(until.max(turn.entered));
+                self.lag = self.lag.max(busy).max(if self.done.is_empty() { late } else { 0 });
+                Some(turn.returned)
+            }
+            Err(error) => {
+                self.seat.control.fail(Failure::new(FailureClass::Internal, error.to_string(), ""));
+                None
+            }
+        }
+    }
+
+    /// Counts what has completed.
+    #[inline]
+    fn settle(&mut self, now: u64) {
+        let mut done = std::mem::take(&mut self.done);
+        for completion in done.drain(..) {
+            match (completion.last, completion.outcome) {
+                (false, outcome) => self.count(completion.operation, outcome, completion.service, 0),
+                (true, outcome) => self.complete(completion.slot, outcome, completion.service, now),
+            }
+        }
+        self.done = done;
+    }
+
+    #[inline]
+    fn complete(&mut self, slot: u32, outcome: Outcome, service: u64, now: u64) {
+        self.in_flight -= 1;
+        let state = self.slots[slot as usize];
+        if state.expired {
+            self.source.over(state.kind, state.task, Outcome::Failed(crate::error::Fault::TIMEOUT));
+            return self.release(slot);
+        }
+        if matches!(outcome, Outcome::Failed(_)) && state.tries < self.policy.max_retries {
+            return self.wait_to_retry(slot, now);
+        }
+        let verdict = self.source.over(state.kind, state.task, outcome);
+        self.judge(slot, verdict, outcome, service, now);
+    }
+
+    #[inline]
+    fn judge(&mut self, slot: u32, verdict: Verdict, outcome: Outcome, service: u64, now: u64) {
+        let task = self.slots[slot as usize].task;
+        match verdict {
+            Verdict::Counts => self.count_task(task, outcome, service),
+            Verdict::Finishes(bytes) => {
+                self.count_task(task, outcome, service);
+                self.progress(bytes);
+            }
+            Verdict::Skips(bytes) => self.progress(bytes),
+            Verdict::Then(counts, kind, next) => {
+                if counts {
+                    self.count_task(task, outcome, service);
+                }
+                self.slots[slot as usize] = Slot { task: next, kind, issued: now, begun: now, tries: 0, ..FREE };
+                self.slots[slot as usize].in_use = true;
+                return self.start(slot, next);
+            }
+            Verdict::Fails(failure) => {
+                self.count_task(task, outcome, service);
+                self.seat.control.fail(failure);
+            }
+        }
+        self.release(slot);
+    }
+
+    #[inline]
+    fn release(&mut self, slot: u32) {
+        self.slots[slot as usize].in_use = false;
+        self.free.push(slot);
+    }
+
+    #[inline]
+    fn count_task(&mut self, task: Task, outcome: Outcome, service: u64) {
+        let bytes = match (task.operation, outcome) {
+            (Operation::Get | Operation::Put | Operation::Read | Operation::Write, Outcome::Done(bytes)) => bytes,
+            _ => 0,
+        };
+        if let Outcome::Failed(fault) = outcome {
+            let place = || self.seat.prepared.place(task.object);
+            self.seat.control.count_error(fault, task.operation.name(), place);
+        }
+        self.count(task.operation, outcome, service, bytes);
+    }
+
+    #[inline]
+    fn count(&mut self, operation: Operation, outcome: Outcome, service: u64, bytes: u64) {
+        match outcome {
+            Outcome::Done(_) => self.recorder.record(operation, bytes, service),
+            Outcome::Failed(fault) => self.recorder.error(operation, fault.class, fault.code),
+            Outcome::Cancelled => self.recorder.cancelled(1),
+        }
+    }
+
+    fn progress(&self, bytes: u64) {
+        // This thread alone stores here.
+        let shared = &self.seat.shared;
+        shared.objects.store(shared.objects.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        shared.bytes.store(shared.bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+    }
+
+    fn wait_to_retry(&mut self, slot: u32, now: u64) {
+        let state = &mut self.slots[slot as usize];
+        let grown = self.policy.retry_backoff_multiplier.powi(state.tries.min(64) as i32);
+        let delay = (nanos(self.policy.initial_retry_delay) as f64 * grown).min(nanos(self.policy.max_retry_delay) as f64);
+        state.tries += 1;
+        // xorshift64 (Marsaglia 2003): enough to keep threads from trying in step.
+        self.jitter ^= self.jitter << 13;
+        self.jitter ^= self.jitter >> 7;
+        self.jitter ^= self.jitter << 17;
+        let unit = (self.jitter >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
+        #[expect(clippy::cast_sign_loss, reason = "`as` saturates at zero")]
+        let delay = (delay * (1.0 + unit * self.policy.retry_jitter_factor)) as u64;
+        self.waiting.push((now.saturating_add(delay), slot));
+    }
+
+    /// Gives up what takes too long.
+    fn look(&mut self, now: u64) {
+        self.next_look = now + LOOK;
+        let timeout = nanos(self.policy.operation_timeout);
+        for slot in 0..self.slots.len() {
+            let state = self.slots[slot];
+            let late = state.in_use && !state.expired && now.saturating_sub(state.issued) > timeout;
+            if late && !self.waiting.iter().any(|&(_, waiting)| waiting as usize == slot) {
+                self.slots[slot].expired = true;
+                self.executor.cancel(slot as u32);
+                self.count_task(state.task, Outcome::Failed(crate::error::Fault::TIMEOUT), 0);
+            }
+        }
+    }
+
+    /// Hands over what was counted in the pieces that are over by now.
+    fn close_pieces(&mut self, now: u64) {
+        let Some(timeline) = self.timeline else { return };
+        let warmup = timeline.piece(self.piece).warmup;
+        self.piece = timeline.number(now);
+        self.piece_end = if self.piece < timeline.pieces() { timeline.piece(self.piece).to } else { u64::MAX };
+        while let Ok(directive) = self.seat.directives.try_recv() {
+            if let Directive::Spare(recorder) = directive {
+                self.spare = Some(recorder);
+            }
+        }
+        if self.piece >= timeline.pieces() {
+            // The rest goes with the end.
+            return;
+        }
+        if let Some(spare) = self.spare.take() {
+            let counts = Box::new(self.counts(spare, warmup, now));
+            (self.seat.report)(Report::Closed { piece: self.piece, counts });
+        } else if warmup && !timeline.piece(self.piece).warmup {
+            // The coordinator is behind: this thread goes on with the same recorder, and the interval's counts
+            // come with the next one. But a warm-up's belong to no other.
+            self.recorder.clear();
+        }
+    }
+
+    fn counts(&mut self, next: Box<Recorder>, warmup: bool, now: u64) -> Counts {
+        let issued = self.slots.iter().filter(|slot| slot.in_use).map(|slot| slot.begun);
+        Counts {
+            recorder: std::mem::replace(&mut self.recorder, next),
+            warmup,
+            in_flight: self.in_flight.into(),
+            oldest: issued.min().map_or(0, |issued| now.saturating_sub(issued)),
+            lag: std::mem::take(&mut self.lag),
+        }
+    }
+
+    /// The way out: nothing new is issued, what is in flight is cancelled, and abandoned when it does not end.
+    fn end(mut self) {
+        let waiting = self.waiting.len() as u64;
+        self.waiting.clear();
+        self.wind_down(self.seat.clock.now() + LET_GO);
+        // What was in flight at the end is in no other count, however it ended.
+        self.recorder.cancelled(waiting + u64::from(self.in_flight));
+        self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
+        let warmup = self.timeline.is_some_and(|timeline| timeline.piece(self.piece).warmup);
+        let counts = Box::new(self.counts(Box::new(Recorder::new(&[])), warmup, self.seat.clock.now()));
+        let exhausted = self.exhausted;
+        self.seat.shared.drained.store(true, Ordering::Release);
+        (self.seat.report)(Report::Drained { counts, exhausted });
+        let mut after = None;
+        if self.seat.control.leave() && !self.seat.control.halted() {
+            let mut recorder = Box::new(Recorder::new(&[]));
+            let (prepared, stage) = (&self.seat.prepared, self.seat.stage);
+            match super::after::after(prepared, stage, self.seat.clock, &self.seat.control, &mut recorder) {
+                Ok(()) => after = Some(recorder),
+                Err(failure) => self.seat.control.fail(failure),
+            }
+        }
+        if self.in_flight == 0 {
+            self.seat.shared.finished.store(true, Ordering::Release);
+        }
+        (self.seat.report)(Report::Finished { after });
+        self.linger();
+        self.seat.shared.finished.store(true, Ordering::Release);
+    }
+
+    /// Cancels what is in flight and waits for its end.
+    fn wind_down(&mut self, deadline: u64) {
+        let mut now = self.seat.clock.now();
+        self.cancel_ended();
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].in_use {
+                self.executor.cancel(slot as u32);
+            }
+        }
+        while self.in_flight > 0 && now < deadline {
+            let timeout = Duration::from_nanos(deadline.saturating_sub(now).min(LOOK));
+            let Ok(turn) = self.executor.turn(timeout, &mut self.done) else { return };
+            now = turn.returned;
+            self.cancel_ended();
+        }
+    }
+
+    /// Takes completions that came too late. A timed stage counts them as cancelled, as they are not within its
+    /// time; an untimed one counts what was done.
+    fn cancel_ended(&mut self) {
+        let timed = self.timeline.is_some();
+        let mut done = std::mem::take(&mut self.done);
+        for completion in done.drain(..) {
+            let state = self.slots[completion.slot as usize];
+            if !completion.last {
+                if !timed {
+                    self.count(completion.operation, completion.outcome, completion.service, 0);
+                }
+                continue;
+            }
+            self.in_flight -= 1;
+            self.slots[completion.slot as usize].in_use = false;
+            match completion.outcome {
+                _ if state.expired => {}
+                Outcome::Done(_) if !timed && state.task.operation != Operation::Stat => {
+                    self.count_task(state.task, completion.outcome, completion.service);
+                }
+                _ => self.recorder.cancelled(1),
+            }
+        }
+        self.done = done;
+    }
+
+    /// Keeps the memory of abandoned operations until the kernel has let go of them.
+    fn linger(&mut self) {
+        while self.in_flight > 0 {
+            if self.executor.turn(Duration::from_secs(1), &mut self.done).is_err() {
+                return;
+            }
+            self.cancel_ended();
+            self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether the stage lists anything.
+fn lists(kind: &StageKind) -> bool {
+    match kind {
+        StageKind::Execute { entries, .. } => entries.iter().any(|entry| entry.operation == Operation::List),
+        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => false,
+    }
+}
+
+/// Files that the stage's blocks are in, as many as a thread may keep open.
+fn files(prepared: &Prepared, stage: usize) -> usize {
+    let StageKind::Execute { entries, .. } = &prepared.plan.stages[stage].kind else { return 0 };
+    let mut pools: Vec<_> = entries
+        .iter()
+        .filter(|entry| matches!(entry.operation, Operation::Read | Operation::Write | Operation::Fsync))
+        .map(|entry| entry.pool)
+        .collect();
+    pools.sort_unstable();
+    pools.dedup();
+    let files = pools.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
+    usize::try_from(files).unwrap_or(usize::MAX).min(prepared.files)
+}

@@ -1,0 +1,136 @@
+//! Many operations in flight on one thread: the interface between the engine and the ways to do I/O.
+//!
+//! An [`Executor`] has slots. The engine starts a [`Task`] on a free slot, takes a [`turn`](Executor::turn), and
+//! finds what has completed. Files do this with a ring, object stores with a runtime of their own on the same
+//! thread, memory at once: the engine does not know.
+
+use crate::error::{Fault, StorageError};
+use iobench_core::plan::PoolId;
+use iobench_core::stats::Operation;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Which object: a key of a pool of the plan.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ObjectId {
+    /// The pool.
+    pub pool: PoolId,
+    /// The key's index in it.
+    pub key: u64,
+}
+
+/// One operation to do.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Task {
+    /// What.
+    pub operation: Operation,
+    /// With which object. `list` reads a page of the directory that it is in.
+    pub object: ObjectId,
+    /// Where the block begins, bytes; 0 for whole objects.
+    pub offset: u64,
+    /// Bytes to move: of the block or the whole object. `list`: keys to a page. `stat`: the size that is expected.
+    pub length: u64,
+}
+
+/// What executors ask about the objects they work with. Called in the hot loop: allocates nothing.
+pub trait Objects: Send + Sync {
+    /// Appends the object's key relative to the target.
+    fn name(&self, object: ObjectId, out: &mut Vec<u8>);
+    /// The bytes that everything written comes from, aligned to 4096.
+    fn payload(&self) -> &[u8];
+    /// Where in the payload the content of an object from `offset` on begins.
+    fn start(&self, object: ObjectId, offset: u64) -> usize;
+    /// How many bytes can be taken at once from there.
+    fn longest(&self) -> usize;
+}
+
+/// How a task, or its fsync, ended.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Well. With the bytes moved; for `stat` the object's size, for `list` the keys on the page.
+    Done(u64),
+    /// Badly.
+    Failed(Fault),
+    /// It was cancelled, and what it had written is removed.
+    Cancelled,
+}
+
+/// Something that ended on a slot.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Completion {
+    /// Where.
+    pub slot: u32,
+    /// The task's operation, or the `Fsync` that belonged to it.
+    pub operation: Operation,
+    /// Whether the slot is free again; an fsync within a task comes before the task's own completion.
+    pub last: bool,
+    /// How.
+    pub outcome: Outcome,
+    /// Service time, nanoseconds; of a task that was synced: without the sync.
+    pub service: u64,
+}
+
+/// When a turn was in the kernel, nanoseconds of the [`Clock`].
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// What was started before is issued at this instant.
+    pub entered: u64,
+    /// What completed was seen at this instant.
+    pub returned: u64,
+}
+
+/// Keeps as many tasks in flight as it has slots. Used by one thread, the one that made it.
+///
+/// Dropping it with tasks in flight is safe: their memory is given away to the kernel for ever.
+pub trait Executor {
+    /// Begins a task on a free slot; it is issued at once or with the next turn.
+    fn start(&mut self, slot: u32, task: Task);
+
+    /// Issues what was started and waits until something completes, a [`Waker`] wakes it, or the time is over;
+    /// appends what completed to `done`. An error means that nothing can be done any more.
+    fn turn(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<Turn, StorageError>;
+
+    /// Gives up the task on a slot. It still completes, possibly well, unless the storage is stuck.
+    fn cancel(&mut self, slot: u32);
+
+    /// Ends a turn from another thread.
+    fn waker(&self) -> Waker;
+}
+
+/// Ends an executor's turn early, from any thread.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// Looks at everything that is read: slot, offset in the object, bytes.
+pub type Inspector = Box<dyn FnMut(u32, u64, &[u8]) + Send>;
+
+/// What an executor is made for.
+pub struct ExecutorSpec {
+    /// Tasks in flight, at least 1.
+    pub slots: u32,
+    /// The largest piece that is read at once, bytes: the memory of each slot. A block must fit.
+    pub buffer: usize,
+    /// Files kept open for block operations, at most.
+    pub files: usize,
+    /// Pages listed at once, at most; 0 when nothing is listed.
+    pub lists: u32,
+    /// Nanoseconds for all stamps.
+    pub clock: Clock,
+    /// What is worked with.
+    pub objects: Arc<dyn Objects>,
+    /// Sees what is read, for verification; `None` when nobody looks.
+    pub inspector: Option<Inspector>,
+}
+
+/// Nanoseconds since an origin that the whole process shares.
+#[derive(Copy, Clone, Debug)]
+pub struct Clock(pub Instant);
+
+impl Clock {
+    /// Now, nanoseconds after the origin.
+    #[inline]
+    #[must_use]
+    pub fn now(self) -> u64 {
+        // 584 years fit.
+        self.0.elapsed().as_nanos() as u64
+    }
+}

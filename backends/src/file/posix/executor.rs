@@ -1,0 +1,94 @@
+//! Positioned I/O with many operations in flight: a thread for each slot.
+
+use super::pool::{Finished, Pool, SharedInspector};
+use super::{PosixFiles, Session};
+use crate::error::{Fault, StorageError};
+use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Outcome, Task, Turn, Waker};
+use iobench_core::stats::Operation;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A thread per slot. The engine's thread only hands out tasks and collects what is done.
+pub(crate) struct PosixExecutor {
+    pool: Pool,
+    finished: Receiver<Finished>,
+    bell: (SyncSender<()>, Receiver<()>),
+    clock: Clock,
+}
+
+impl PosixExecutor {
+    pub(crate) fn new(files: &PosixFiles, spec: ExecutorSpec) -> Result<Self, StorageError> {
+        // One ring of the bell is enough to end a turn.
+        let bell = sync_channel(1);
+        let waker = waker(&bell.0);
+        let open = (spec.files / spec.slots.max(1) as usize).max(1);
+        let session = |_| Session::new(files.clone(), Arc::clone(&spec.objects), spec.clock, spec.buffer, open);
+        let sessions = (0..spec.slots).map(session).collect();
+        let inspector = spec.inspector.map(|inspector| -> SharedInspector {
+            let inspector = Mutex::new(inspector);
+            Arc::new(move |slot, offset, bytes: &[u8]| {
+                (inspector.lock().unwrap_or_else(PoisonError::into_inner))(slot, offset, bytes);
+            })
+        });
+        let (pool, finished) = Pool::new(sessions, spec.slots, spec.clock, &waker, inspector.as_ref())
+            .map_err(|error| Fault::from(&error).at("start a thread for each operation in flight on", "this host"))?;
+        Ok(Self { pool, finished, bell, clock: spec.clock })
+    }
+
+    fn take(&mut self, done: &mut Vec<Completion>) -> bool {
+        let before = done.len();
+        loop {
+            match self.finished.try_recv() {
+                Ok(finished) => {
+                    self.pool.finished(&finished);
+                    complete(&finished, done);
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return done.len() > before,
+            }
+        }
+    }
+}
+
+/// What the engine learns of a finished task.
+pub(crate) fn complete(finished: &Finished, done: &mut Vec<Completion>) {
+    let (outcome, synced) = finished.performed;
+    let slot = finished.slot;
+    if let Some(service) = synced {
+        let outcome = Outcome::Done(0);
+        done.push(Completion { slot, operation: Operation::Fsync, last: false, outcome, service });
+    }
+    let service = finished.took - synced.unwrap_or(0);
+    done.push(Completion { slot, operation: finished.task.operation, last: true, outcome, service });
+}
+
+fn waker(bell: &SyncSender<()>) -> Waker {
+    let bell = bell.clone();
+    Arc::new(move || {
+        // A full bell rings already.
+        let _rang = bell.try_send(());
+    })
+}
+
+impl Executor for PosixExecutor {
+    fn start(&mut self, slot: u32, task: Task) {
+        self.pool.start(slot, task);
+    }
+
+    fn turn(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<Turn, StorageError> {
+        let entered = self.clock.now();
+        if !self.take(done) {
+            let _rang_or_time_out = self.bell.1.recv_timeout(timeout);
+            self.take(done);
+        }
+        Ok(Turn { entered, returned: self.clock.now() })
+    }
+
+    fn cancel(&mut self, slot: u32) {
+        self.pool.cancel(slot);
+    }
+
+    fn waker(&self) -> Waker {
+        waker(&self.bell.0)
+    }
+}

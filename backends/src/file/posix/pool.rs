@@ -1,0 +1,138 @@
+//! Threads that do one task at a time for an executor.
+
+use super::session::{Performed, Session};
+use crate::executor::{Clock, Task, Waker};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+/// Sees what is read on any of the threads: slot, offset, bytes.
+pub(crate) type SharedInspector = Arc<dyn Fn(u32, u64, &[u8]) + Send + Sync>;
+
+/// Threads of one executor. Latency is measured on them, right around the work.
+pub(crate) struct Pool {
+    threads: Vec<Thread>,
+    idle: Vec<u32>,
+    backlog: VecDeque<(u32, Task)>,
+    cancelled: Vec<Arc<AtomicBool>>,
+}
+
+struct Thread {
+    orders: Sender<Order>,
+    handle: JoinHandle<()>,
+}
+
+struct Order {
+    slot: u32,
+    task: Task,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// What a thread says when it has done something.
+pub(crate) struct Finished {
+    thread: u32,
+    pub(crate) slot: u32,
+    pub(crate) task: Task,
+    pub(crate) performed: Performed,
+    /// From begin to end, nanoseconds.
+    pub(crate) took: u64,
+}
+
+impl Pool {
+    /// A thread for each session, and where they say that they have finished something; `waker` is called then.
+    pub(crate) fn new(
+        sessions: Vec<Session>,
+        slots: u32,
+        clock: Clock,
+        waker: &Waker,
+        inspector: Option<&SharedInspector>,
+    ) -> io::Result<(Self, Receiver<Finished>)> {
+        let (finished, receiver) = channel();
+        let mut pool = Self {
+            threads: Vec::with_capacity(sessions.len()),
+            idle: Vec::with_capacity(sessions.len()),
+            backlog: VecDeque::with_capacity(slots as usize),
+            cancelled: (0..slots).map(|_| Arc::default()).collect(),
+        };
+        for (index, session) in sessions.into_iter().enumerate() {
+            let (orders, inbox) = channel();
+            let (finished, waker) = (finished.clone(), Arc::clone(waker));
+            let inspector = inspector.cloned();
+            let index = index as u32;
+            let work = move || serve(index, session, clock, &inbox, &finished, &waker, inspector.as_ref());
+            let handle = std::thread::Builder::new().name(format!("io-{index}")).stack_size(256 << 10).spawn(work)?;
+            pool.threads.push(Thread { orders, handle });
+            pool.idle.push(index);
+        }
+        Ok((pool, receiver))
+    }
+
+    /// Does the task as soon as a thread is free.
+    pub(crate) fn start(&mut self, slot: u32, task: Task) {
+        self.cancelled[slot as usize].store(false, Ordering::Relaxed);
+        match self.idle.pop() {
+            Some(thread) => self.order(thread, slot, task),
+            None => self.backlog.push_back((slot, task)),
+        }
+    }
+
+    /// Call with everything that was received: the thread takes the next task.
+    pub(crate) fn finished(&mut self, finished: &Finished) {
+        match self.backlog.pop_front() {
+            Some((slot, task)) => self.order(finished.thread, slot, task),
+            None => self.idle.push(finished.thread),
+        }
+    }
+
+    /// Ends the slot's task before its next piece.
+    pub(crate) fn cancel(&mut self, slot: u32) {
+        self.cancelled[slot as usize].store(true, Ordering::Relaxed);
+    }
+
+    fn order(&self, thread: u32, slot: u32, task: Task) {
+        let cancelled = Arc::clone(&self.cancelled[slot as usize]);
+        // A thread ends only with the pool.
+        let _delivered = self.threads[thread as usize].orders.send(Order { slot, task, cancelled });
+    }
+}
+
+impl Drop for Pool {
+    /// Ends the threads. One that is stuck in the kernel ends when it comes back; nobody waits for it.
+    fn drop(&mut self) {
+        let all_idle = self.idle.len() == self.threads.len();
+        for Thread { orders, handle } in self.threads.drain(..) {
+            drop(orders);
+            if all_idle {
+                let _panicked = handle.join();
+            }
+        }
+    }
+}
+
+fn serve(
+    thread: u32,
+    mut session: Session,
+    clock: Clock,
+    inbox: &Receiver<Order>,
+    finished: &Sender<Finished>,
+    waker: &Waker,
+    inspector: Option<&SharedInspector>,
+) {
+    while let Ok(Order { slot, task, cancelled }) = inbox.recv() {
+        let mut look = |offset: u64, bytes: &[u8]| {
+            if let Some(inspector) = inspector {
+                inspector(slot, offset, bytes);
+            }
+        };
+        let begun = clock.now();
+        let performed = session.perform(task, &cancelled, &mut look);
+        let took = clock.now() - begun;
+        if finished.send(Finished { thread, slot, task, performed, took }).is_err() {
+            return;
+        }
+        waker();
+    }
+}

@@ -1,0 +1,183 @@
+//! One thread's way to do any task, one after another, with the files it keeps open.
+
+use super::super::aligned::AlignedBuffer;
+use super::super::target::parent;
+use super::{PosixFiles, PutError, read_block, read_whole, write_block};
+use crate::error::Fault;
+use crate::executor::{Clock, ObjectId, Objects, Outcome, Task};
+use crate::storage::{Content, Storage, Token};
+use iobench_core::stats::Operation;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a thread needs to do tasks.
+pub(crate) struct Session {
+    files: PosixFiles,
+    objects: Arc<dyn Objects>,
+    clock: Clock,
+    buffer: AlignedBuffer,
+    key: Vec<u8>,
+    open: Box<[Option<OpenFile>]>,
+    listing: Option<(Vec<u8>, Token)>,
+}
+
+struct OpenFile {
+    object: ObjectId,
+    writable: bool,
+    file: OwnedFd,
+}
+
+/// How a task ended here: the outcome, and how long its fsync took, nanoseconds.
+pub(crate) type Performed = (Outcome, Option<u64>);
+
+/// Sees what a session reads: offset in the object, bytes.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]);
+
+impl Session {
+    pub(crate) fn new(
+        files: PosixFiles,
+        objects: Arc<dyn Objects>,
+        clock: Clock,
+        buffer: usize,
+        open: usize,
+    ) -> Self {
+        let open = (0..open.max(1)).map(|_| None).collect();
+        Self { files, objects, clock, buffer: AlignedBuffer::new(buffer), key: Vec::new(), open, listing: None }
+    }
+
+    /// Does a task; stops between two pieces of it when it is cancelled.
+    pub(crate) fn perform(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
+        self.key.clear();
+        self.objects.name(task.object, &mut self.key);
+        let plain = |result: Result<u64, Fault>| match result {
+            Ok(bytes) => (Outcome::Done(bytes), None),
+            Err(fault) => (Outcome::Failed(fault), None),
+        };
+        match task.operation {
+            Operation::Get => self.get(task, cancelled, look),
+            Operation::Put => self.put(task, cancelled),
+            Operation::Read => plain(self.read(task, look)),
+            Operation::Write => self.write(task),
+            Operation::Fsync => plain(self.sync(task)),
+            Operation::List => plain(self.list(task)),
+            Operation::Stat => plain(self.files.stat(&self.key).map_err(|error| error.fault)),
+            Operation::Delete => plain(self.files.delete(&self.key).map(|()| 0).map_err(|error| error.fault)),
+            Operation::Mkdir => plain(self.files.mkdir(&self.key).map(|()| 0).map_err(|error| error.fault)),
+            Operation::Rmdir => plain(self.files.rmdir(&self.key).map(|()| 0).map_err(|error| error.fault)),
+        }
+    }
+
+    fn get(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
+        let read = self.files.open(&self.key, false).and_then(|file| {
+            let mut sink = |offset, piece: &[u8]| {
+                look(offset, piece);
+                !cancelled.load(Ordering::Relaxed)
+            };
+            read_whole(&file, &self.files.target, Some(task.length), self.buffer.bytes_mut(), &mut sink)
+        });
+        match read {
+            Ok(bytes) if bytes < task.length => (Outcome::Cancelled, None),
+            Ok(bytes) => (Outcome::Done(bytes), None),
+            Err(fault) => (Outcome::Failed(fault), None),
+        }
+    }
+
+    fn put(&mut self, task: Task, cancelled: &AtomicBool) -> Performed {
+        let content = Computed { objects: &*self.objects, task, cancelled };
+        match self.files.put_timed(&self.key, &content, Some(self.clock)) {
+            Ok(synced) => (Outcome::Done(task.length), synced),
+            Err(PutError::Failed(fault)) => (Outcome::Failed(fault), None),
+            Err(PutError::Cancelled) => (Outcome::Cancelled, None),
+        }
+    }
+
+    fn read(&mut self, task: Task, look: Look<'_>) -> Result<u64, Fault> {
+        let place = self.opened(task.object, false)?;
+        let buffer = &mut self.buffer.bytes_mut()[..task.length as usize];
+        let file = &self.open[place].as_ref().expect("it has just been opened").file;
+        let read = read_block(file, task.offset, buffer)?;
+        look(task.offset, &buffer[..read]);
+        if read < buffer.len() { Err(Fault::TRUNCATED) } else { Ok(read as u64) }
+    }
+
+    fn write(&mut self, task: Task) -> Performed {
+        match self.write_and_sync(task) {
+            Ok(synced) => (Outcome::Done(task.length), synced),
+            Err(fault) => (Outcome::Failed(fault), None),
+        }
+    }
+
+    fn write_and_sync(&mut self, task: Task) -> Result<Option<u64>, Fault> {
+        let place = self.opened(task.object, true)?;
+        let file = &self.open[place].as_ref().expect("it has just been opened").file;
+        let content = Computed { objects: &*self.objects, task, cancelled: &AtomicBool::new(false) };
+        let data = content.slice(task.offset, task.length as usize);
+        write_block(file, task.offset, data)?;
+        if !self.files.target.sync_each {
+            return Ok(None);
+        }
+        let begun = self.clock.now();
+        rustix::io::retry_on_intr(|| rustix::fs::fsync(file))?;
+        Ok(Some(self.clock.now() - begun))
+    }
+
+    fn sync(&mut self, task: Task) -> Result<u64, Fault> {
+        let place = self.opened(task.object, false)?;
+        let file = &self.open[place].as_ref().expect("it has just been opened").file;
+        rustix::io::retry_on_intr(|| rustix::fs::fsync(file))?;
+        Ok(0)
+    }
+
+    /// A page of the directory that the key is in: the next one, or the first again after the last.
+    fn list(&mut self, task: Task) -> Result<u64, Fault> {
+        let directory = match parent(&self.key) {
+            b"." => Vec::new(),
+            directory => [directory, b"/"].concat(),
+        };
+        let token = self.listing.take().filter(|(listed, _)| *listed == directory).map(|(_, token)| token);
+        let limit = usize::try_from(task.length).unwrap_or(usize::MAX).max(1);
+        let page = self.files.list(&directory, token.as_ref(), limit).map_err(|error| error.fault)?;
+        self.listing = page.next.clone().map(|next| (directory, next));
+        Ok(page.len() as u64)
+    }
+
+    /// The place of an open file, which is opened now if it is not; another one may have to go for it.
+    fn opened(&mut self, object: ObjectId, writable: bool) -> Result<usize, Fault> {
+        let place = (object.key as usize).wrapping_add(usize::from(object.pool.0)) % self.open.len();
+        let fits = |open: &OpenFile| open.object == object && (open.writable || !writable);
+        if !self.open[place].as_ref().is_some_and(fits) {
+            let file = self.files.open(&self.key, writable)?;
+            self.open[place] = Some(OpenFile { object, writable, file });
+        }
+        Ok(place)
+    }
+}
+
+/// The computed content of an object.
+struct Computed<'a> {
+    objects: &'a dyn Objects,
+    task: Task,
+    cancelled: &'a AtomicBool,
+}
+
+impl Computed<'_> {
+    fn slice(&self, offset: u64, length: usize) -> &[u8] {
+        let start = self.objects.start(self.task.object, offset);
+        &self.objects.payload()[start..start + length.min(self.objects.longest())]
+    }
+}
+
+impl Content for Computed<'_> {
+    fn size(&self) -> u64 {
+        self.task.length
+    }
+
+    fn piece(&self, offset: u64, max: usize) -> Option<&[u8]> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return None;
+        }
+        let rest = usize::try_from(self.task.length - offset).unwrap_or(usize::MAX);
+        Some(self.slice(offset, rest.min(max)))
+    }
+}
