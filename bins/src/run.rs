@@ -7,7 +7,7 @@ use crate::grpc::{self, Dial};
 use crate::results::{Event, Finished, Header, Persisted, ResultsWriter};
 use crate::ui::{LogAgent, Plain};
 use anyhow::Context;
-use iobench_backends::LocalEngine;
+use iobench_backends::{LocalEngine, host};
 use iobench_core::agent::Agent;
 use iobench_core::config::Run;
 use iobench_core::controller::{AgentSpec, Lead, Notice, Order};
@@ -162,13 +162,12 @@ impl Results for Journal {
 /// How the agent of this process introduces itself.
 #[must_use]
 pub fn description(agent_id: &str) -> Description {
-    let host = iobench_backends::host();
     Description {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL,
-        host: host.name,
-        cores: host.cores,
-        memory: host.memory,
+        host: host::name(),
+        cores: host::cores(),
+        memory: host::memory_available(),
         state: String::new(),
         agent_id: agent_id.to_owned(),
         current: None,
