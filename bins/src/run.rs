@@ -101,7 +101,19 @@ async fn conduct(
     let observer = Plain::new(order.outline.clone(), job.quiet);
     let ports = Ports { clock, dial, results, observer };
     let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
-    tokio::task::spawn_blocking(|| journal.writer.finish(outcome)).await.context("writing the results failed")
+    let finished = tokio::task::spawn_blocking(|| journal.writer.finish(outcome)).await;
+    Ok(without_an_empty_shell(finished.context("writing the results failed")?))
+}
+
+/// A run that ended before any stage began has measured nothing: its directory would only be in the way.
+fn without_an_empty_shell(mut finished: Finished) -> Finished {
+    if finished.results.stages.is_empty()
+        && let Some(directory) = finished.directory.take()
+        && let Err(error) = std::fs::remove_dir_all(&directory)
+    {
+        tracing::warn!("nothing was measured, but {} cannot be removed: {error}", directory.display());
+    }
+    finished
 }
 
 /// A journal on disk; where there can be none, the run goes on and its summary is printed.

@@ -106,7 +106,8 @@ pub(super) fn show(finished: anyhow::Result<Finished>, json: bool) -> ExitCode {
         Ok(finished) => {
             if json {
                 print(&report::json(&finished.results));
-            } else {
+            } else if !finished.results.stages.is_empty() {
+                // Why a run ended before any stage began was said when it did.
                 print(&finished.text);
             }
             if let Some(failure) = &finished.failure {

@@ -61,8 +61,8 @@ fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
         line!(out, "  nothing was completed");
     } else {
         let columns = ["mean", "p50", "p90", "p95", "p99", "p99.9", "max"];
-        let latencies: String = columns.map(|name| format!("{name:>7}")).concat();
-        line!(out, "{:<16}{:>12}{:>10}{:>9}{latencies}", "", "count", "ops/s", "MiB/s");
+        let latencies: String = columns.map(|name| format!(" {name:>6}")).concat();
+        line!(out, "{:<15} {:>12} {:>9} {:>8}{latencies}", "", "count", "ops/s", "MiB/s");
     }
     for operation in Operation::ALL {
         operation_rows(out, &stage.total.rows, operation);
@@ -127,12 +127,12 @@ fn table_row(out: &mut String, name: &str, row: &Row) {
     let data = if row.bytes == 0 { "-".to_owned() } else { rate(row.mib_per_sec) };
     let latencies = if row.count == 0 { String::new() } else { latencies(&row.service) };
     let (count, ops) = (grouped(row.count), rate(row.ops_per_sec));
-    line!(out, "{}", format!("{name:<16}{count:>12}{ops:>10}{data:>9}{latencies}").trim_end());
+    line!(out, "{}", format!("{name:<15} {count:>12} {ops:>9} {data:>8}{latencies}").trim_end());
 }
 
 fn latencies(l: &Latency) -> String {
     [l.mean, l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max]
-        .map(|micros| format!("{:>7}", latency(micros)))
+        .map(|micros| format!(" {:>6}", latency(micros)))
         .concat()
 }
 
@@ -232,10 +232,17 @@ fn remarks(out: &mut String, results: &Results) {
     if results.stages.iter().any(|stage| stage.timed.is_some()) {
         tool(out, results);
     }
-    let advice = results.agents.iter().flat_map(|agent| {
-        agent.capabilities.warnings.iter().map(|warning| format!("{}: {warning}", agent.outcome.id))
-    });
-    for warning in advice.chain(results.warnings.iter().cloned()) {
+    let advice: Vec<_> = results
+        .agents
+        .iter()
+        .flat_map(|agent| agent.capabilities.warnings.iter().map(|text| (agent.outcome.id.as_str(), text.as_str())))
+        .collect();
+    for (agent, warning) in &advice {
+        line!(out, "warning: agent {agent}: {warning}");
+    }
+    // What an agent advised was told while it ran as well.
+    let is_advice = |text: &str| advice.iter().any(|(_, advice)| text.ends_with(advice));
+    for warning in results.warnings.iter().filter(|text| !is_advice(text)) {
         line!(out, "warning: {warning}");
     }
     if results.warnings_beyond > 0 {

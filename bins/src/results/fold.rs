@@ -83,11 +83,12 @@ impl Fold {
 
     fn event(&mut self, event: &Event) {
         self.last = self.last.max(Some(event.unix));
-        if event.level == Severity::Info {
+        // Errors are told by the outcome: why an agent failed, why the run was stopped.
+        if event.level != Severity::Warning {
             return;
         }
         if self.warnings.len() < WARNINGS_MAX {
-            self.warnings.push(format!("{}: {}", event.who, event.text));
+            self.warnings.push(event.text.clone());
         } else {
             self.warnings_beyond += 1;
         }

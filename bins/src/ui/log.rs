@@ -35,7 +35,7 @@ impl Observer<Agent> for LogAgent {
             Output::Entered { from, to } => info!("{from} → {to}"),
             Output::Warn(text) => warn!("{text}"),
             Output::Send(_, message) => match &message.body {
-                Report::Error { failure, .. } => warn!(class = %failure.class, "{failure}"),
+                Report::Error { failure, .. } => info!(class = %failure.class, "failed: {failure}"),
                 Report::StageDone(totals) => debug!(stage = totals.stage, "a stage is done"),
                 _ => {}
             },

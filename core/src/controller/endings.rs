@@ -21,8 +21,10 @@ impl Controller {
         }
         let name = self.peers[index].name();
         let in_workload = self.state.goes_on_without_one();
-        let share = if in_workload { format!(" {}", self.share_of(index)) } else { String::new() };
-        self.notice(Level::Error, Some(index), format!("agent {name} failed{share}: {reason}"));
+        if in_workload {
+            let text = format!("agent {name} failed {}: {reason}", self.share_of(index));
+            self.notice(Level::Error, Some(index), text);
+        }
         self.over(index, AgentEnd::Failed, reason.to_owned());
         self.part(now, index);
         if !in_workload {
