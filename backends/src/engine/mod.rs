@@ -47,7 +47,13 @@ impl LocalEngine {
         Self::with(origin, events, validate::loader(), crate::file::uring::probe)
     }
 
-    /// An engine that understands configurations its own way, and asks for `io_uring` its own way: for tests.
+    /// An engine that makes its plans in another way than from a configuration file.
+    #[must_use]
+    pub fn with_loader(origin: Instant, events: EngineEvents, loader: Loader) -> Self {
+        Self::with(origin, events, loader, crate::file::uring::probe)
+    }
+
+    /// The same, with another way to ask for `io_uring`: a test says that there is none.
     #[must_use]
     pub fn with(origin: Instant, events: EngineEvents, loader: Loader, probe: UringProbe) -> Self {
         let (sender, inbox) = channel();

@@ -1,9 +1,7 @@
 //! Where files are and how they are written: shared by both ways to access them.
 
 use super::aligned::ALIGNMENT;
-use crate::error::Fault;
 use iobench_core::plan::{FileOptions, Fsync};
-use iobench_core::stats::ErrorClass;
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
 use std::io::Write;
@@ -22,6 +20,8 @@ pub(crate) struct FileTarget {
     pub(crate) sync_each: bool,
     pub(crate) rename: bool,
     pub(crate) registered: bool,
+    /// The files are memory, where a read never waits; see [`is_memory`].
+    pub(crate) memory: bool,
     /// Host and process make temporary names unique, also on a shared file system …
     temporary_stem: String,
     /// … and a number within the process.
@@ -36,6 +36,7 @@ impl FileTarget {
             sync_each: options.fsync == Fsync::Each,
             rename: options.rename,
             registered: options.registered,
+            memory: is_memory(root),
             temporary_stem: temporary_stem(),
             temporaries: AtomicU32::new(0),
         }
@@ -128,13 +129,14 @@ pub(crate) fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// What `O_DIRECT` refused needs a next step of its own.
-pub(crate) fn explain_direct(fault: Fault, direct: bool) -> &'static str {
-    if direct && fault.class == ErrorClass::Invalid {
-        "; O_DIRECT wants block size and offsets in multiples of the device's block size, and a file system that has it: use file:// otherwise"
-    } else {
-        ""
-    }
+/// Whether a path is (or will be) on tmpfs.
+///
+/// The kernel does not know that reads there never wait for a device, and has `io_uring` do each of them on a worker
+/// thread, which costs more than the read. Unless the file is opened `O_NONBLOCK`: then it is read at once.
+fn is_memory(root: &str) -> bool {
+    const TMPFS_MAGIC: u64 = 0x0102_1994;
+    let existing = crate::host::nearest_existing(Path::new(root));
+    rustix::fs::statfs(&existing).is_ok_and(|found| u64::try_from(found.f_type) == Ok(TMPFS_MAGIC))
 }
 
 #[cfg(test)]

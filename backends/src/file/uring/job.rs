@@ -224,11 +224,16 @@ impl UringExecutor {
         let job = &mut self.jobs[slot as usize];
         job.state = state;
         job.request = request;
-        self.ring.push(slot, request);
+        // A file in memory does not wait, but is opened such that the kernel says `EAGAIN` to a write nevertheless;
+        // and what has said so once would say it again.
+        let waits = job.tries > 0 || (self.target.memory && matches!(request, Request::Write { .. }));
+        self.ring.push(slot, request, waits);
     }
 
+    /// Opens an existing file.
     fn open(&mut self, slot: u32, access: OFlags) {
-        let flags = flags(access | self.target.flags());
+        let at_once = if self.target.memory { OFlags::NONBLOCK } else { OFlags::empty() };
+        let flags = flags(access | at_once | self.target.flags());
         self.push(slot, State::Open, Request::Open { path: Name::First, flags });
     }
 

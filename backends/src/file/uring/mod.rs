@@ -159,7 +159,9 @@ impl Executor for UringExecutor {
 
     fn waker(&self) -> Waker {
         let event: Arc<OwnedFd> = self.ring.event();
-        // Fails only when the counter is at its end, and then it is awake.
-        Arc::new(move || drop(rustix::io::write(&*event, &1_u64.to_ne_bytes())))
+        Arc::new(move || {
+            // Fails only when the counter is at its end, and then it is awake.
+            let _woken = rustix::io::write(&*event, &1_u64.to_ne_bytes());
+        })
     }
 }

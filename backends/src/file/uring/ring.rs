@@ -151,11 +151,6 @@ impl Ring {
             !self.kept.is_empty() && self.ring.submitter().register_files(&vec![-1; self.kept.len()]).is_ok();
     }
 
-    /// What the kernel gave.
-    pub(super) fn features(&self) -> Features {
-        self.features
-    }
-
     /// Whoever writes 1 to it ends the next [`enter`](Self::enter).
     pub(super) fn event(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.wake.event)
@@ -205,10 +200,11 @@ impl Ring {
         Ok(())
     }
 
-    /// Queues a request of an idle slot.
+    /// Queues a request of an idle slot; one that is sure to wait goes to the kernel's worker threads right away.
     #[inline]
-    pub(super) fn push(&mut self, slot: u32, request: Request) {
-        let entry = self.entry(slot, request).user_data(u64::from(slot));
+    pub(super) fn push(&mut self, slot: u32, request: Request, waits: bool) {
+        let flags = if waits { squeue::Flags::ASYNC } else { squeue::Flags::empty() };
+        let entry = self.entry(slot, request).user_data(u64::from(slot)).flags(flags);
         let state = self.idle(slot);
         state.busy = true;
         state.opening = matches!(request, Request::Open { .. });
