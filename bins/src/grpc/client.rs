@@ -65,14 +65,14 @@ pub async fn open(
 ) -> Result<Streaming<AgentMessage>, ConnectError> {
     let channel = channel(dial, address, connected).await?;
     let response = iobench_proto::client(channel).execute_workload(ReceiverStream::new(outgoing)).await;
-    Ok(response.map_err(|status| failure(&status))?.into_inner())
+    Ok(response.map_err(|status| first_call_failed(dial, &status))?.into_inner())
 }
 
 /// Asks an agent who it is and what it does.
 pub async fn describe(dial: &impl Dial, address: &str) -> Result<Description, ConnectError> {
     let channel = channel(dial, address, || {}).await?;
     let response = iobench_proto::client(channel).describe(wire::DescribeRequest {}).await;
-    Ok(response.map_err(|status| failure(&status))?.into_inner().into())
+    Ok(response.map_err(|status| first_call_failed(dial, &status))?.into_inner().into())
 }
 
 async fn channel(
@@ -97,6 +97,14 @@ async fn channel(
         }
     });
     endpoint.connect_with_connector(connector).await.map_err(|error| failure(&error))
+}
+
+/// An agent that wants TLS closes a connection without it as soon as it is spoken to.
+fn first_call_failed(dial: &impl Dial, status: &tonic::Status) -> ConnectError {
+    let ConnectError { message } = failure(status);
+    let closed = ["broken pipe", "closed", "reset"].iter().any(|word| message.contains(word));
+    let hint = if closed && dial.tls().is_none() { "; does the agent want TLS?" } else { "" };
+    ConnectError { message: message + hint }
 }
 
 fn failure(error: &(dyn Error + 'static)) -> ConnectError {

@@ -9,6 +9,8 @@ use std::time::Duration;
 const LAG_MAX: Duration = Duration::from_millis(5);
 /// CPUs busier than this, in percent, have nothing left for more operations.
 const BUSY_MAX: f64 = 90.0;
+/// Over less time than this, nothing can be said.
+const JUDGED_FROM: Duration = Duration::from_millis(500);
 /// A 99th percentile of response time this many times that of service time means that operations were late.
 const LATE: f64 = 2.0;
 
@@ -30,7 +32,7 @@ pub struct Bottleneck {
 pub fn bottleneck(results: &Results) -> Bottleneck {
     let mut found = Bottleneck::default();
     for stage in results.stages.iter().filter(|stage| stage.timed.is_some()) {
-        for part in &stage.agents {
+        for part in stage.agents.iter().filter(|part| part.measured.duration >= JUDGED_FROM) {
             found.look(results, stage, part);
         }
         found.late.extend(late(stage));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 fn run((header, mut records, outcome): Scripted) -> Results {
-    records.insert(0, warning(12, "agent-1", "its round trip is 2.1 s; numbers are not affected"));
+    records.insert(0, warning(12, "agent-1", "agent-1: its round trip is 2.1 s; numbers are not affected"));
     records.push(Record::Outcome(Box::new(outcome)));
     results(header, records)
 }

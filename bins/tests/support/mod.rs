@@ -1,5 +1,8 @@
 //! Real processes on this host: agents and controllers, started, watched and ended.
 
+#![allow(dead_code, reason = "every test program uses another part of it")]
+#![expect(clippy::allow_attributes, reason = "what is unused differs from one test program to the next")]
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -156,6 +159,43 @@ pub(crate) fn iobench(arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_iobench"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Process::start(&mut command).end(Duration::from_secs(60))
+}
+
+/// A directory that nobody may write, not even root, for as long as this lives.
+pub(crate) struct Forbidden<'a>(&'a Path);
+
+impl<'a> Forbidden<'a> {
+    pub(crate) fn new(directory: &'a Path) -> Self {
+        let path = directory.to_str().expect("a plain name");
+        if rustix::process::geteuid().is_root() {
+            // A read-only mount over itself: permissions do not bind root.
+            mount(&["--bind", path, path]);
+            mount(&["-o", "remount,bind,ro", path]);
+        } else {
+            permit(directory, 0o555);
+        }
+        Self(directory)
+    }
+}
+
+impl Drop for Forbidden<'_> {
+    fn drop(&mut self) {
+        if rustix::process::geteuid().is_root() {
+            Command::new("umount").arg(self.0).status().ok();
+        } else {
+            permit(self.0, 0o755);
+        }
+    }
+}
+
+fn mount(arguments: &[&str]) {
+    let status = Command::new("mount").args(arguments).status().expect("mount exists");
+    assert!(status.success(), "mount {arguments:?}");
+}
+
+fn permit(directory: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
 /// Waits until something is so, but not for ever.

@@ -31,11 +31,12 @@ impl Controller {
             let cause = format!("agent {name}: {reason}");
             self.abort_all(now, Condemned { exit: Some(exit), label: Label::Aborted, cause });
         } else if self.is_unrepresentative() {
-            let (_, failed) = self.ended();
-            let cause = format!(
-                "{failed} of {} agents failed, so that the result would not represent the system; the last was {name}: {reason}",
-                self.peers.len()
-            );
+            let cause = match (self.ended(), self.peers.len()) {
+                (_, 1) => format!("agent {name} failed: {reason}"),
+                ((_, failed), all) => format!(
+                    "{failed} of {all} agents failed, so that the result would not represent the system; the last was {name}: {reason}"
+                ),
+            };
             self.abort_all(now, Condemned { exit: None, label: Label::Unrepresentative, cause });
         }
     }
