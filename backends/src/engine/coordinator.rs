@@ -99,7 +99,8 @@ impl Coordinator {
         let stuck: u64 = self.abandoned.iter().map(|shared| shared.stuck()).sum();
         if stuck > 0 {
             let message = format!("{stuck} operations of an earlier run are still stuck in the kernel");
-            let next = "look at the storage (a dead mount or device?); when it answers again, so does this agent";
+            let next =
+                "look at the storage (a dead mount or device?); when it answers again, so does this agent";
             return self.failed(epoch, Failure::new(FailureClass::Resource, message, next));
         }
         self.ticket += 1;
@@ -137,7 +138,8 @@ impl Coordinator {
     }
 
     fn start(&mut self, epoch: Epoch, index: usize, stops: u64) {
-        let Some(prepared) = self.prepared.as_ref().filter(|prepared| index < prepared.plan.stages.len()) else {
+        let Some(prepared) = self.prepared.as_ref().filter(|prepared| index < prepared.plan.stages.len())
+        else {
             let message = format!("stage {index} is not part of a validated run");
             return self.failed(epoch, Failure::new(FailureClass::Internal, message, ""));
         };
@@ -181,8 +183,12 @@ impl Coordinator {
     fn tick(&mut self) {
         let (epoch, stopping, ended) = match &mut self.job {
             Job::Idle | Job::Validating(_) => return,
-            Job::Running(epoch, stage) => (*epoch, false, stage.tick(&mut |event| (self.events)(*epoch, event))),
-            Job::Stopping(epoch, stage) => (*epoch, true, stage.tick(&mut |event| (self.events)(*epoch, event))),
+            Job::Running(epoch, stage) => {
+                (*epoch, false, stage.tick(&mut |event| (self.events)(*epoch, event)))
+            }
+            Job::Stopping(epoch, stage) => {
+                (*epoch, true, stage.tick(&mut |event| (self.events)(*epoch, event)))
+            }
         };
         if let Some(ended) = ended {
             self.job = Job::Idle;

@@ -106,7 +106,11 @@ impl Stage {
             if let Err(error) = std::thread::Builder::new().name(name).spawn(move || Worker::run(seat)) {
                 control.halt();
                 let message = format!("cannot start thread {thread} of {count}: {error}");
-                return Err(Failure::new(FailureClass::Resource, message, "raise this user's limit of threads (ulimit -u)"));
+                return Err(Failure::new(
+                    FailureClass::Resource,
+                    message,
+                    "raise this user's limit of threads (ulimit -u)",
+                ));
             }
             threads.push(Thread::new(shared, directives));
         }
@@ -282,7 +286,12 @@ impl Stage {
         }
     }
 
-    fn send_interval(&mut self, (from, to, warmup): (u64, u64, bool), now: u64, send: &mut dyn FnMut(EngineEvent)) {
+    fn send_interval(
+        &mut self,
+        (from, to, warmup): (u64, u64, bool),
+        now: u64,
+        send: &mut dyn FnMut(EngineEvent),
+    ) {
         self.reported = to;
         let (cpu, process_cpu) = self.interval_cpu.lap();
         let interval = Interval {
@@ -306,9 +315,15 @@ impl Stage {
     /// The rest of the counts goes into a last interval, so that all intervals together are the totals.
     fn end(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) -> Ended {
         self.control.halt();
-        let abandoned: Vec<_> =
-            self.threads.iter().map(|thread| &thread.shared).filter(|shared| shared.stuck() > 0).cloned().collect();
-        let lost: u64 = self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
+        let abandoned: Vec<_> = self
+            .threads
+            .iter()
+            .map(|thread| &thread.shared)
+            .filter(|shared| shared.stuck() > 0)
+            .cloned()
+            .collect();
+        let lost: u64 =
+            self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
         self.pending.recorder.cancelled(lost);
         self.totals.cancelled(lost);
         let work_ended = now.min(self.timeline.map_or(u64::MAX, |timeline| timeline.end()));
@@ -403,7 +418,9 @@ impl Thread {
 
 /// Objects and bytes that an untimed stage works through; 0 where it is not known.
 fn work(prepared: &Prepared, stage: usize) -> (u64, u64) {
-    let (StageKind::Prepare { pools, .. } | StageKind::Cleanup { pools, .. }) = &prepared.plan.stages[stage].kind else {
+    let (StageKind::Prepare { pools, .. } | StageKind::Cleanup { pools, .. }) =
+        &prepared.plan.stages[stage].kind
+    else {
         return (0, 0);
     };
     let list = Worklist::new(pools, prepared.dataset.keys(), prepared.plan.share);

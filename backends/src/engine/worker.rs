@@ -350,7 +350,8 @@ impl Worker {
                 if counts {
                     self.count_task(task, outcome, service);
                 }
-                self.slots[slot as usize] = Slot { task: next, kind, issued: now, begun: now, tries: 0, ..FREE };
+                self.slots[slot as usize] =
+                    Slot { task: next, kind, issued: now, begun: now, tries: 0, ..FREE };
                 self.slots[slot as usize].in_use = true;
                 return self.start(slot, next);
             }
@@ -371,7 +372,9 @@ impl Worker {
     #[inline]
     fn count_task(&mut self, task: Task, outcome: Outcome, service: u64) {
         let bytes = match (task.operation, outcome) {
-            (Operation::Get | Operation::Put | Operation::Read | Operation::Write, Outcome::Done(bytes)) => bytes,
+            (Operation::Get | Operation::Put | Operation::Read | Operation::Write, Outcome::Done(bytes)) => {
+                bytes
+            }
             _ => 0,
         };
         if let Outcome::Failed(fault) = outcome {
@@ -400,7 +403,8 @@ impl Worker {
     fn wait_to_retry(&mut self, slot: u32, now: u64) {
         let state = &mut self.slots[slot as usize];
         let grown = self.policy.retry_backoff_multiplier.powi(state.tries.min(64) as i32);
-        let delay = (nanos(self.policy.initial_retry_delay) as f64 * grown).min(nanos(self.policy.max_retry_delay) as f64);
+        let delay = (nanos(self.policy.initial_retry_delay) as f64 * grown)
+            .min(nanos(self.policy.max_retry_delay) as f64);
         state.tries += 1;
         // xorshift64 (Marsaglia 2003): enough to keep threads from trying in step.
         self.jitter ^= self.jitter << 13;
@@ -432,7 +436,8 @@ impl Worker {
         let Some(timeline) = self.timeline else { return };
         let warmup = timeline.piece(self.piece).warmup;
         self.piece = timeline.number(now);
-        self.piece_end = if self.piece < timeline.pieces() { timeline.piece(self.piece).to } else { u64::MAX };
+        self.piece_end =
+            if self.piece < timeline.pieces() { timeline.piece(self.piece).to } else { u64::MAX };
         while let Ok(directive) = self.seat.directives.try_recv() {
             if let Directive::Spare(recorder) = directive {
                 self.spare = Some(recorder);
@@ -566,6 +571,7 @@ fn files(prepared: &Prepared, stage: usize) -> usize {
         .collect();
     pools.sort_unstable();
     pools.dedup();
-    let files = pools.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
+    let files =
+        pools.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
     usize::try_from(files).unwrap_or(usize::MAX).min(prepared.files)
 }

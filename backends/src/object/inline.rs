@@ -48,7 +48,8 @@ impl InlineExecutor {
 
 impl Executor for InlineExecutor {
     fn start(&mut self, slot: u32, task: Task) {
-        let mut looking = self.inspector.as_mut().map(|look| |offset, bytes: &[u8]| look(slot, offset, bytes));
+        let mut looking =
+            self.inspector.as_mut().map(|look| |offset, bytes: &[u8]| look(slot, offset, bytes));
         let mut hands = Hands {
             objects: &*self.objects,
             key: &mut self.key,

@@ -132,7 +132,9 @@ impl Executor for UringExecutor {
         for slot in self.fresh.drain(..) {
             self.jobs[slot as usize].mark = entered;
         }
-        self.ring.enter(timeout).map_err(|error| Fault::from(&error).at("use the io_uring on", "this host"))?;
+        self.ring
+            .enter(timeout)
+            .map_err(|error| Fault::from(&error).at("use the io_uring on", "this host"))?;
         let returned = self.clock.now();
         while let Some((slot, result)) = self.ring.reap() {
             let result = self.result(slot, result);
