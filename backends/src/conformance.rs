@@ -3,6 +3,7 @@
 //! [`check_storage`] proves the plain view, [`check_executor`] the one with many operations in flight, each looked at
 //! through the other. Both panic with what is wrong, as they are called from tests. They work below the target they are given and leave it as empty
 //! as they found it.
+#![expect(clippy::panic, reason = "it is called from tests, and says what is wrong")]
 
 use crate::backend::Backend;
 use crate::executor::{

@@ -3,9 +3,9 @@
 
 use super::control::{Shared, Stops};
 use super::prepared::Prepared;
+use super::seat::Report;
 use super::stage::{Ended, Stage};
 use super::validate::{Limits, Loader, validate};
-use super::worker::Report;
 use crate::executor::Clock;
 use iobench_core::engine::{EngineCommand, EngineEvent, EngineEvents, Epoch};
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
@@ -151,7 +151,10 @@ impl Coordinator {
             move |report| drop(sender.send(Message::Reported(ticket, thread, report)))
         };
         match Stage::start(prepared, index, self.clock, (self.stops.clone(), stops), report) {
-            Ok(stage) => self.job = Job::Running(epoch, Box::new(stage)),
+            Ok(stage) => {
+                tracing::debug!(stage = index, "stage begins");
+                self.job = Job::Running(epoch, Box::new(stage));
+            }
             Err(failure) => self.failed(epoch, failure),
         }
     }
@@ -198,7 +201,15 @@ impl Coordinator {
 
     fn end(&mut self, epoch: Epoch, stopping: bool, ended: Ended) {
         let Ended { totals, failure, abandoned } = ended;
-        let stuck = abandoned.iter().map(|shared| shared.stuck()).sum();
+        let stuck: u64 = abandoned.iter().map(|shared| shared.stuck()).sum();
+        if stuck > 0 {
+            tracing::warn!(
+                stage = totals.stage,
+                stuck,
+                "operations are stuck in the kernel and were abandoned"
+            );
+        }
+        tracing::debug!(stage = totals.stage, stopping, failed = failure.is_some(), "stage ends");
         self.abandoned.extend(abandoned);
         let event = match failure {
             _ if stopping => EngineEvent::Stopped { totals: Some(totals), stuck },

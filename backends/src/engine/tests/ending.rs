@@ -236,3 +236,27 @@ fn cleanup_removes_what_is_ours_and_nothing_else() {
     kept.sort();
     assert_eq!(tree(directory.path()), kept);
 }
+
+#[test]
+fn cleanup_removes_made_directories_too() {
+    for names in [20, u64::MAX] {
+        let directory = memory();
+        let pools = vec![pool("", Naming::Put, names, 0)];
+        let stages = vec![execute(50, vec![entry(Operation::Mkdir, 0)]), cleanup(&[0])];
+        let mut plan = files(directory.path(), pools, stages);
+        // Of twenty names the twenty-first exists.
+        plan.errors.max_total_errors = u64::MAX;
+        plan.errors.error_rate_threshold = f64::INFINITY;
+        std::fs::create_dir(directory.path().join("target")).unwrap();
+        let mut rig = Rig::new(plan);
+        rig.validate().unwrap();
+        let made = count(&rig.run(0).done(), Operation::Mkdir);
+        assert!(made >= 20);
+        let removed = count(&rig.run(1).done(), Operation::Rmdir);
+        assert_eq!(
+            std::fs::read_dir(directory.path().join("target")).unwrap().count(),
+            0,
+            "{removed} of {made}"
+        );
+    }
+}

@@ -354,7 +354,7 @@ impl UringExecutor {
         }
         let len = self.target.piece(rest, self.objects.longest());
         if self.target.is_tail(len) {
-            let cleared = self.ring.file(slot).map_or(Ok(()), |file| super::super::posix::buffered(file));
+            let cleared = self.ring.file(slot).map_or(Ok(()), super::super::posix::buffered);
             if let Err(errno) = cleared {
                 return self.fail(slot, errno.into(), now, done);
             }
@@ -383,11 +383,9 @@ impl UringExecutor {
         } else {
             job.done = length;
         }
-        if let Some(inspector) = &mut self.inspector {
-            if !job.writes() {
-                let piece = &self.ring.buffer(slot)[..(reached - before) as usize];
-                inspector(slot, job.task.offset + before, piece);
-            }
+        if let Some(inspector) = self.inspector.as_mut().filter(|_| !job.writes()) {
+            let piece = &self.ring.buffer(slot)[..(reached - before) as usize];
+            inspector(slot, job.task.offset + before, piece);
         }
         match (whole, reached == length) {
             (true, false) => self.next_piece(slot, now, done),

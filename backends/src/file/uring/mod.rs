@@ -159,6 +159,17 @@ impl Executor for UringExecutor {
         }
     }
 
+    fn fact(&self) -> Option<(&'static str, &'static str)> {
+        let registered = match self.ring.registered() {
+            (true, true) => "buffers, files",
+            (true, false) => "buffers",
+            // Locked memory is limited (ulimit -l).
+            (false, true) => "files",
+            (false, false) => "nothing",
+        };
+        Some(("registered with the kernel", registered))
+    }
+
     fn waker(&self) -> Waker {
         let event: Arc<OwnedFd> = self.ring.event();
         Arc::new(move || {

@@ -154,6 +154,11 @@ impl Ring {
             !self.kept.is_empty() && self.ring.submitter().register_files(&vec![-1; self.kept.len()]).is_ok();
     }
 
+    /// Whether buffers, and whether files are registered.
+    pub(super) fn registered(&self) -> (bool, bool) {
+        (self.features.fixed_buffers, self.features.fixed_files)
+    }
+
     /// Whoever writes 1 to it ends the next [`enter`](Self::enter).
     pub(super) fn event(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.wake.event)
