@@ -9,8 +9,8 @@ use iobench_backends::LocalEngine;
 use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
 use iobench_core::message::Configure;
 use iobench_core::plan::{
-    Entry, ErrorPolicy, Fill, FileOptions, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec, Stage, StageKind,
-    Timeouts, Uri,
+    Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec, Stage,
+    StageKind, Timeouts, Uri,
 };
 use iobench_core::stats::{Histogram, Operation, StageTotals};
 use std::sync::Arc;
@@ -64,7 +64,10 @@ fn plan(target: Uri, block: u64, in_flight: u32, duration: Duration, size: u64) 
                     settle: Duration::ZERO,
                 },
             ),
-            stage("read", StageKind::Execute { duration, warmup: Duration::from_millis(500), entries: vec![read] }),
+            stage(
+                "read",
+                StageKind::Execute { duration, warmup: Duration::from_millis(500), entries: vec![read] },
+            ),
             stage("cleanup", StageKind::Cleanup { pools, tolerant: true }),
         ],
         errors: ErrorPolicy::default(),

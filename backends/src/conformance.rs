@@ -3,6 +3,7 @@
 //! [`check_storage`] proves the plain view, [`check_executor`] the one with many operations in flight, each looked at
 //! through the other. Both panic with what is wrong, as they are called from tests. They work below the target they are given and leave it as empty
 //! as they found it.
+#![expect(clippy::panic, reason = "it is called from tests, and says what is wrong")]
 
 use crate::backend::Backend;
 use crate::executor::{
@@ -95,7 +96,11 @@ fn blocks_are_read_and_written_in_place(storage: &dyn Storage) {
     assert_eq!(get(storage, b"blocks"), expected, "only the block has changed");
     let mut buffer = AlignedBuffer::new(2 * BLOCK);
     let read = storage.read(b"blocks", 2 * BLOCK as u64, buffer.bytes_mut());
-    assert_eq!((read, buffer.bytes()), (Ok(2 * BLOCK), &expected[2 * BLOCK..4 * BLOCK]), "a block in the middle");
+    assert_eq!(
+        (read, buffer.bytes()),
+        (Ok(2 * BLOCK), &expected[2 * BLOCK..4 * BLOCK]),
+        "a block in the middle"
+    );
     let read = storage.read(b"blocks", 7 * BLOCK as u64, buffer.bytes_mut());
     assert_eq!(read, Ok(BLOCK), "less at the end");
     storage.delete(b"blocks").expect("delete");
@@ -124,7 +129,11 @@ fn a_listing_is_complete_page_by_page(storage: &dyn Storage) {
         assert_eq!(objects.len(), 26, "with {limit} to a page");
         assert!((0..25).all(|n| objects.contains(key(n).as_bytes())), "with {limit} to a page");
         assert_eq!(directories, BTreeSet::from([b"list/below/".to_vec()]), "with {limit} to a page");
-        assert_eq!(list_all(storage, b"list/object-01", limit).0.len(), 10, "a prefix, with {limit} to a page");
+        assert_eq!(
+            list_all(storage, b"list/object-01", limit).0.len(),
+            10,
+            "a prefix, with {limit} to a page"
+        );
     }
     for (name, size) in storage.list(b"list/oth", None, 10).expect("list").objects {
         assert_eq!(name, b"list/other");
@@ -187,7 +196,9 @@ fn executors_get_what_storage_put(backend: &Backend, sample: &Arc<Sample>) {
         assert!(driver.seen(size) == sample.content(key, size), "content of {size} bytes got by an executor");
     }
     let outcomes = driver.run(&[task(Operation::Get, 2, 0, 100_000)]);
-    let Outcome::Failed(fault) = outcomes[0].1 else { panic!("an object too short cannot be got: {outcomes:?}") };
+    let Outcome::Failed(fault) = outcomes[0].1 else {
+        panic!("an object too short cannot be got: {outcomes:?}")
+    };
     assert_eq!(fault.class, ErrorClass::Truncated);
 }
 
@@ -196,7 +207,10 @@ fn executors_work_on_blocks(backend: &Backend, sample: &Arc<Sample>) {
     let mut driver = Driver::new(backend, sample, 8);
     driver.run(&[task(Operation::Put, 100, 0, 16 * BLOCK), task(Operation::Put, 200, 0, 16 * BLOCK)]);
     let all = |operation| -> Vec<Task> {
-        [100, 200].into_iter().flat_map(|key| (0..16).map(move |n| task(operation, key, n * BLOCK, BLOCK))).collect()
+        [100, 200]
+            .into_iter()
+            .flat_map(|key| (0..16).map(move |n| task(operation, key, n * BLOCK, BLOCK)))
+            .collect()
     };
     for (task, outcome) in driver.run(&all(Operation::Read)) {
         assert_eq!(outcome, Outcome::Done(BLOCK), "{task:?}");
@@ -205,7 +219,10 @@ fn executors_work_on_blocks(backend: &Backend, sample: &Arc<Sample>) {
         assert_eq!(outcome, Outcome::Done(BLOCK), "{task:?}");
     }
     for key in [100, 200] {
-        assert!(get(&**backend.storage(), &Sample::key(key)) == sample.content(key, 16 * BLOCK), "written blocks");
+        assert!(
+            get(&**backend.storage(), &Sample::key(key)) == sample.content(key, 16 * BLOCK),
+            "written blocks"
+        );
     }
     assert_eq!(driver.run(&[task(Operation::Fsync, 100, 0, 0)])[0].1, Outcome::Done(0));
     let outcome = driver.run(&[task(Operation::Read, 100, 16 * BLOCK, BLOCK)])[0].1;
@@ -242,7 +259,9 @@ fn cancelled_puts_leave_all_or_nothing(backend: &Backend, sample: &Arc<Sample>) 
         let found = backend.storage().stat(&Sample::key(5)).map_err(|error| error.class());
         match outcome {
             Outcome::Done(SIZE) => assert_eq!(found, Ok(SIZE), "done"),
-            Outcome::Cancelled => assert_eq!(found, Err(ErrorClass::NotFound), "cancelled after {turns} turns"),
+            Outcome::Cancelled => {
+                assert_eq!(found, Err(ErrorClass::NotFound), "cancelled after {turns} turns")
+            }
             other => panic!("a cancelled put ended as {other:?}"),
         }
     }

@@ -85,7 +85,9 @@ fn class_of(errno: i32) -> ErrorClass {
         libc::EEXIST | libc::ENOTEMPTY => ErrorClass::Exists,
         libc::EACCES | libc::EPERM | libc::EROFS => ErrorClass::Denied,
         libc::ENOSPC | libc::EDQUOT | libc::EFBIG => ErrorClass::NoSpace,
-        libc::EINVAL | libc::ENAMETOOLONG | libc::EISDIR | libc::ELOOP | libc::EOPNOTSUPP => ErrorClass::Invalid,
+        libc::EINVAL | libc::ENAMETOOLONG | libc::EISDIR | libc::ELOOP | libc::EOPNOTSUPP => {
+            ErrorClass::Invalid
+        }
         libc::EAGAIN | libc::EBUSY => ErrorClass::Throttled,
         libc::EIO | libc::ENXIO | libc::ENODEV | libc::EREMOTEIO | libc::ESTALE => ErrorClass::Storage,
         libc::ETIMEDOUT => ErrorClass::Timeout,

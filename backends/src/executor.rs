@@ -95,6 +95,11 @@ pub trait Executor {
 
     /// Ends a turn from another thread.
     fn waker(&self) -> Waker;
+
+    /// How it does its I/O, as far as that shows only when it is set up: name and value, for the record.
+    fn fact(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
 }
 
 /// Ends an executor's turn early, from any thread.

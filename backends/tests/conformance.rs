@@ -72,7 +72,8 @@ fn durable_files_under_temporary_names() {
 
 #[test]
 fn objects_in_memory() {
-    let backend = Backend::open(&"mem://conformance".parse().unwrap(), &FileOptions::default()).expect("a backend");
+    let backend =
+        Backend::open(&"mem://conformance".parse().unwrap(), &FileOptions::default()).expect("a backend");
     check_storage(&**backend.storage());
     check_executor(&backend);
 }

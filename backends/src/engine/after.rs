@@ -48,7 +48,9 @@ pub(super) fn after(
             }
             rest(*settle, control);
         }
-        StageKind::Execute { entries, .. } if durable => sync_written(prepared, entries, clock, control, recorder)?,
+        StageKind::Execute { entries, .. } if durable => {
+            sync_written(prepared, entries, clock, control, recorder)?
+        }
         StageKind::Execute { .. } => {}
         StageKind::Cleanup { pools, .. } => remove_directories(prepared, pools, control),
     }
@@ -64,7 +66,8 @@ fn sync_written(
     recorder: &mut Recorder,
 ) -> Result<(), Failure> {
     let blocks = pools(entries, |operation| operation == Operation::Write);
-    let files = blocks.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
+    let files =
+        blocks.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
     if files > SYNC_MAX || entries.iter().any(|entry| entry.operation == Operation::Put) {
         return sync_all(prepared, clock, recorder);
     }
@@ -140,7 +143,8 @@ fn remove_directories(prepared: &Prepared, ids: &[PoolId], control: &Control) {
 
 /// The pools that some operations of a mix work on, each once.
 fn pools(entries: &[Entry], of: impl Fn(Operation) -> bool) -> Vec<PoolId> {
-    let mut pools: Vec<_> = entries.iter().filter(|entry| of(entry.operation)).map(|entry| entry.pool).collect();
+    let mut pools: Vec<_> =
+        entries.iter().filter(|entry| of(entry.operation)).map(|entry| entry.pool).collect();
     pools.sort_unstable();
     pools.dedup();
     pools

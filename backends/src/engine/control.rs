@@ -89,7 +89,10 @@ impl Control {
         if errors > self.errors_max {
             self.fail(Failure::new(
                 FailureClass::Storage,
-                format!("{errors} operations failed, more than the {} allowed; the first: {first}", self.errors_max),
+                format!(
+                    "{errors} operations failed, more than the {} allowed; the first: {first}",
+                    self.errors_max
+                ),
                 "see the errors by class in the results, or raise `error_handling.max_total_errors`",
             ));
         }

@@ -3,9 +3,9 @@
 
 use super::control::{Shared, Stops};
 use super::prepared::Prepared;
+use super::seat::Report;
 use super::stage::{Ended, Stage};
 use super::validate::{Limits, Loader, validate};
-use super::worker::Report;
 use crate::executor::Clock;
 use iobench_core::engine::{EngineCommand, EngineEvent, EngineEvents, Epoch};
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
@@ -99,7 +99,8 @@ impl Coordinator {
         let stuck: u64 = self.abandoned.iter().map(|shared| shared.stuck()).sum();
         if stuck > 0 {
             let message = format!("{stuck} operations of an earlier run are still stuck in the kernel");
-            let next = "look at the storage (a dead mount or device?); when it answers again, so does this agent";
+            let next =
+                "look at the storage (a dead mount or device?); when it answers again, so does this agent";
             return self.failed(epoch, Failure::new(FailureClass::Resource, message, next));
         }
         self.ticket += 1;
@@ -137,7 +138,8 @@ impl Coordinator {
     }
 
     fn start(&mut self, epoch: Epoch, index: usize, stops: u64) {
-        let Some(prepared) = self.prepared.as_ref().filter(|prepared| index < prepared.plan.stages.len()) else {
+        let Some(prepared) = self.prepared.as_ref().filter(|prepared| index < prepared.plan.stages.len())
+        else {
             let message = format!("stage {index} is not part of a validated run");
             return self.failed(epoch, Failure::new(FailureClass::Internal, message, ""));
         };
@@ -149,7 +151,10 @@ impl Coordinator {
             move |report| drop(sender.send(Message::Reported(ticket, thread, report)))
         };
         match Stage::start(prepared, index, self.clock, (self.stops.clone(), stops), report) {
-            Ok(stage) => self.job = Job::Running(epoch, Box::new(stage)),
+            Ok(stage) => {
+                tracing::debug!(stage = index, "stage begins");
+                self.job = Job::Running(epoch, Box::new(stage));
+            }
             Err(failure) => self.failed(epoch, failure),
         }
     }
@@ -181,8 +186,12 @@ impl Coordinator {
     fn tick(&mut self) {
         let (epoch, stopping, ended) = match &mut self.job {
             Job::Idle | Job::Validating(_) => return,
-            Job::Running(epoch, stage) => (*epoch, false, stage.tick(&mut |event| (self.events)(*epoch, event))),
-            Job::Stopping(epoch, stage) => (*epoch, true, stage.tick(&mut |event| (self.events)(*epoch, event))),
+            Job::Running(epoch, stage) => {
+                (*epoch, false, stage.tick(&mut |event| (self.events)(*epoch, event)))
+            }
+            Job::Stopping(epoch, stage) => {
+                (*epoch, true, stage.tick(&mut |event| (self.events)(*epoch, event)))
+            }
         };
         if let Some(ended) = ended {
             self.job = Job::Idle;
@@ -192,7 +201,15 @@ impl Coordinator {
 
     fn end(&mut self, epoch: Epoch, stopping: bool, ended: Ended) {
         let Ended { totals, failure, abandoned } = ended;
-        let stuck = abandoned.iter().map(|shared| shared.stuck()).sum();
+        let stuck: u64 = abandoned.iter().map(|shared| shared.stuck()).sum();
+        if stuck > 0 {
+            tracing::warn!(
+                stage = totals.stage,
+                stuck,
+                "operations are stuck in the kernel and were abandoned"
+            );
+        }
+        tracing::debug!(stage = totals.stage, stopping, failed = failure.is_some(), "stage ends");
         self.abandoned.extend(abandoned);
         let event = match failure {
             _ if stopping => EngineEvent::Stopped { totals: Some(totals), stuck },

@@ -81,7 +81,9 @@ impl Objects for Dataset {
 
 /// Whether some stage prepares the pool.
 pub(super) fn is_prepared(plan: &Plan, id: PoolId) -> bool {
-    plan.stages.iter().any(|stage| matches!(&stage.kind, StageKind::Prepare { pools, .. } if pools.contains(&id)))
+    plan.stages
+        .iter()
+        .any(|stage| matches!(&stage.kind, StageKind::Prepare { pools, .. } if pools.contains(&id)))
 }
 
 /// Whether some stage works on what is in the pool.
@@ -96,7 +98,9 @@ fn is_used(plan: &Plan, id: PoolId) -> bool {
 
 /// The largest piece that is written at once.
 fn longest_write(plan: &Plan) -> u64 {
-    let largest = |id: &PoolId| plan.pools.get(usize::from(id.0)).map_or(0, |pool| pool.sizes.bounds().1.min(PIECE_MAX));
+    let largest = |id: &PoolId| {
+        plan.pools.get(usize::from(id.0)).map_or(0, |pool| pool.sizes.bounds().1.min(PIECE_MAX))
+    };
     let of_stage = |kind: &StageKind| match kind {
         StageKind::Prepare { pools, .. } => pools.iter().map(largest).max().unwrap_or(0),
         StageKind::Cleanup { .. } => 0,
@@ -136,23 +140,32 @@ fn list(storage: &dyn Storage, glob: &str) -> Result<Listing, Failure> {
     let fixed = glob.split('*').next().unwrap_or("");
     let base = fixed.rfind('/').map_or("", |at| &fixed[..=at]);
     let mut found = Vec::new();
-    walk(storage, base.as_bytes(), glob.contains("**") || glob[base.len()..].contains('/'), &mut |key, size| {
-        if glob_matches(glob, &String::from_utf8_lossy(key)) {
-            let size = match size {
-                Some(size) => size,
-                // One that is no file, or has gone, is not part of it.
-                None => match storage.stat(key) {
-                    Ok(size) => size,
-                    Err(_) => return,
-                },
-            };
-            found.push((key.to_vec(), size));
-        }
-    })
+    walk(
+        storage,
+        base.as_bytes(),
+        glob.contains("**") || glob[base.len()..].contains('/'),
+        &mut |key, size| {
+            if glob_matches(glob, &String::from_utf8_lossy(key)) {
+                let size = match size {
+                    Some(size) => size,
+                    // One that is no file, or has gone, is not part of it.
+                    None => match storage.stat(key) {
+                        Ok(size) => size,
+                        Err(_) => return,
+                    },
+                };
+                found.push((key.to_vec(), size));
+            }
+        },
+    )
     .map_err(|error| missing(&error))?;
     if found.is_empty() {
         let message = format!("nothing matches `{}`", storage.place(glob.as_bytes()));
-        return Err(Failure::new(FailureClass::Config, message, "correct the path, or add a `prepare` section"));
+        return Err(Failure::new(
+            FailureClass::Config,
+            message,
+            "correct the path, or add a `prepare` section",
+        ));
     }
     found.sort_unstable();
     let mut listing = Listing::new();

@@ -10,6 +10,7 @@ mod coordinator;
 mod dataset;
 mod preflight;
 mod prepared;
+mod seat;
 mod source;
 mod stage;
 #[cfg(test)]

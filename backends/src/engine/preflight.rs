@@ -42,14 +42,19 @@ pub(super) fn check_plan(plan: &Plan) -> Result<(), Failure> {
                 for size in entries.iter().filter_map(|entry| entry.block_size) {
                     if size % SECTOR != 0 {
                         let message = format!("blocks of {size} bytes cannot be read or written directly");
-                        return Err(config(message, "use a multiple of the device's block size (512 or 4096), or file://"));
+                        return Err(config(
+                            message,
+                            "use a multiple of the device's block size (512 or 4096), or file://",
+                        ));
                     }
                 }
             }
             StageKind::Cleanup { pools, .. } => {
-                let base = |id: &PoolId| plan.pools.get(usize::from(id.0)).is_none_or(|pool| pool.base.is_empty());
+                let base =
+                    |id: &PoolId| plan.pools.get(usize::from(id.0)).is_none_or(|pool| pool.base.is_empty());
                 if is_file(plan) && plan.target.path == "/" && pools.iter().any(base) {
-                    let message = format!("cleaning up in `{}`, the root of all file systems, is refused", plan.target);
+                    let message =
+                        format!("cleaning up in `{}`, the root of all file systems, is refused", plan.target);
                     return Err(config(message, "set `target` to a directory of its own"));
                 }
             }
@@ -112,7 +117,8 @@ fn check_direct(directory: &Path) -> Result<(), Failure> {
     match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o600)) {
         Err(rustix::io::Errno::INVAL) => {
             let kind = host::mount_of(directory).map_or("this file system".to_owned(), |mount| mount.kind);
-            let message = format!("direct:// is not possible in `{}`: {kind} has no O_DIRECT", directory.display());
+            let message =
+                format!("direct:// is not possible in `{}`: {kind} has no O_DIRECT", directory.display());
             Err(config(message, "use file:// there, or a target on another file system"))
         }
         _ => Ok(()),
@@ -156,7 +162,11 @@ pub(super) fn check_resources(plan: &Plan, dataset: &Dataset, threads: u32) -> R
             "{} operations in flight need {needed} open files, and this user may have {limit}",
             plan.concurrency
         );
-        return Err(Failure::new(FailureClass::Resource, message, "raise the limit (ulimit -n), or lower `concurrency`"));
+        return Err(Failure::new(
+            FailureClass::Resource,
+            message,
+            "raise the limit (ulimit -n), or lower `concurrency`",
+        ));
     }
     let each = (limit.saturating_sub(needed) / u64::from(threads)).clamp(1, FILES_MAX);
     Ok(each as usize)
@@ -167,9 +177,8 @@ fn check_memory(plan: &Plan, dataset: &Dataset, threads: u32) -> Result<(), Fail
     let cells = (0..plan.stages.len()).map(|stage| cells_of(plan, stage).len() as u64).max().unwrap_or(0);
     let payload = dataset.payload().len() as u64;
     let operations = u64::from(plan.concurrency).saturating_mul(buffers);
-    let needed = operations
-        .saturating_add(payload)
-        .saturating_add(u64::from(threads) * (THREAD + 2 * cells * CELL));
+    let needed =
+        operations.saturating_add(payload).saturating_add(u64::from(threads) * (THREAD + 2 * cells * CELL));
     let available = host::memory_available();
     if available > 0 && needed > available {
         let message = format!(
@@ -212,7 +221,11 @@ fn check_space(plan: &Plan, dataset: &Dataset) -> Result<(), Failure> {
         bytes(there),
         bytes(free)
     );
-    Err(Failure::new(FailureClass::Resource, message, "prepare less, free some space, or set another `target`"))
+    Err(Failure::new(
+        FailureClass::Resource,
+        message,
+        "prepare less, free some space, or set another `target`",
+    ))
 }
 
 /// Bytes of this agent's part of a pool.
@@ -245,7 +258,8 @@ pub(super) fn cache_warning(plan: &Plan, dataset: &Dataset, memory: u64) -> Opti
     let mut pools = Vec::new();
     for stage in &plan.stages {
         let StageKind::Execute { entries, .. } = &stage.kind else { continue };
-        let reads = entries.iter().filter(|entry| matches!(entry.operation, Operation::Get | Operation::Read));
+        let reads =
+            entries.iter().filter(|entry| matches!(entry.operation, Operation::Get | Operation::Read));
         pools.extend(reads.map(|entry| entry.pool));
     }
     pools.sort_unstable();

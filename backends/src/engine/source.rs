@@ -2,9 +2,9 @@
 
 use super::dataset::Dataset;
 use super::prepared::Prepared;
-use crate::storage::Token;
 use crate::error::Fault;
 use crate::executor::{ObjectId, Outcome, Task};
+use crate::storage::Token;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Naming, PoolId, Share, StageKind};
 use iobench_core::stats::{ErrorClass, Operation};
@@ -46,7 +46,11 @@ pub(super) trait Source {
 }
 
 /// The source of a thread's part of a stage.
-pub(super) fn source(prepared: &Arc<Prepared>, stage: usize, thread: Share) -> Result<Box<dyn Source>, Failure> {
+pub(super) fn source(
+    prepared: &Arc<Prepared>,
+    stage: usize,
+    thread: Share,
+) -> Result<Box<dyn Source>, Failure> {
     let plan = &prepared.plan;
     let own = plan.share.split(thread.index, thread.count);
     let dataset = Arc::clone(&prepared.dataset);
@@ -81,7 +85,8 @@ impl Source for Mix {
         match self.stream.next() {
             Next::Step(step) => {
                 let object = ObjectId { pool: step.pool, key: step.key };
-                let task = Task { operation: step.operation, object, offset: step.offset, length: step.length };
+                let task =
+                    Task { operation: step.operation, object, offset: step.offset, length: step.length };
                 Feed::Task(step.entry, task)
             }
             Next::Waiting => Feed::Waiting,
@@ -115,14 +120,19 @@ impl Prepare {
             ErrorClass::NoSpace => FailureClass::Resource,
             _ => FailureClass::Storage,
         };
-        Verdict::Fails(Failure::new(class, fault.at(what, place).to_string(), "the data set is not complete; run again to go on where it ended"))
+        Verdict::Fails(Failure::new(
+            class,
+            fault.at(what, place).to_string(),
+            "the data set is not complete; run again to go on where it ended",
+        ))
     }
 }
 
 impl Source for Prepare {
     fn next(&mut self) -> Feed {
         let Some(Item { pool, key, size }) = self.items.next() else { return Feed::Exhausted };
-        let (kind, operation) = if self.write_all { (WRITE, Operation::Put) } else { (LOOK, Operation::Stat) };
+        let (kind, operation) =
+            if self.write_all { (WRITE, Operation::Put) } else { (LOOK, Operation::Stat) };
         Feed::Task(kind, Task { operation, object: ObjectId { pool, key }, offset: 0, length: size })
     }
 
@@ -146,6 +156,9 @@ impl Source for Prepare {
     }
 }
 
+/// What Linux says when a directory is to be removed like a file.
+const IS_DIRECTORY: u32 = libc::EISDIR.unsigned_abs();
+
 /// Deletes every object of some pools.
 struct Cleanup {
     items: Worklist,
@@ -156,12 +169,12 @@ struct Cleanup {
 
 impl Source for Cleanup {
     fn next(&mut self) -> Feed {
-        let object = match self.items.next() {
-            Some(Item { pool, key, .. }) => Some(ObjectId { pool, key }),
+        let next = match self.items.next() {
+            Some(Item { pool, key, .. }) => Some((Operation::Delete, ObjectId { pool, key })),
             None => self.endless.next(),
         };
-        match object {
-            Some(object) => Feed::Task(0, Task { operation: Operation::Delete, object, offset: 0, length: 0 }),
+        match next {
+            Some((operation, object)) => Feed::Task(0, Task { operation, object, offset: 0, length: 0 }),
             None => Feed::Exhausted,
         }
     }
@@ -169,6 +182,10 @@ impl Source for Cleanup {
     fn over(&mut self, _kind: u16, task: Task, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Done(_) => Verdict::Finishes(0),
+            // What `mkdir` made.
+            Outcome::Failed(Fault { code: IS_DIRECTORY, .. }) if task.operation == Operation::Delete => {
+                Verdict::Then(false, 0, Task { operation: Operation::Rmdir, ..task })
+            }
             Outcome::Failed(Fault { class: ErrorClass::NotFound, .. }) if self.tolerant => Verdict::Skips(0),
             Outcome::Failed(fault) if !self.tolerant => Verdict::Fails(Failure::new(
                 FailureClass::Storage,
@@ -180,15 +197,15 @@ impl Source for Cleanup {
     }
 }
 
-/// What PUT made under names without end: found by listing, a page at a time.
+/// What PUT or MKDIR made under names without end: found by listing, a page at a time.
 struct Endless {
     prepared: Arc<Prepared>,
     /// Pools still to be listed.
     pools: Vec<PoolId>,
     share: Share,
     token: Option<Token>,
-    /// Keys of the last pool's latest page.
-    page: Vec<u64>,
+    /// Keys of the last pool's latest page, and how to remove them.
+    page: Vec<(Operation, u64)>,
     /// That page was the pool's last.
     complete: bool,
 }
@@ -199,17 +216,18 @@ impl Endless {
     fn new(prepared: &Arc<Prepared>, pools: &[PoolId], share: Share) -> Self {
         let dataset: &Dataset = &prepared.dataset;
         let endless = |id: &PoolId| {
-            prepared.plan.pools[usize::from(id.0)].naming == Naming::Put && dataset.pool(*id).count() == u64::MAX
+            prepared.plan.pools[usize::from(id.0)].naming == Naming::Put
+                && dataset.pool(*id).count() == u64::MAX
         };
         let pools = pools.iter().copied().filter(endless).collect();
         Self { prepared: Arc::clone(prepared), pools, share, token: None, page: Vec::new(), complete: false }
     }
 
-    fn next(&mut self) -> Option<ObjectId> {
+    fn next(&mut self) -> Option<(Operation, ObjectId)> {
         loop {
             let pool = *self.pools.last()?;
-            if let Some(key) = self.page.pop() {
-                return Some(ObjectId { pool, key });
+            if let Some((operation, key)) = self.page.pop() {
+                return Some((operation, ObjectId { pool, key }));
             }
             if std::mem::take(&mut self.complete) {
                 self.pools.pop();
@@ -220,8 +238,14 @@ impl Endless {
             let page = self.prepared.backend.storage().list(&prefix, self.token.as_ref(), Self::PAGE);
             // A directory that is not there, or cannot be read, has nothing for us.
             let page = page.unwrap_or_default();
-            let index = |name: &Vec<u8>| keys.index_of(name).filter(|key| key % self.share.count == self.share.index);
-            self.page = page.objects.iter().filter_map(|(name, _)| index(name)).collect();
+            let own =
+                |name: &[u8]| keys.index_of(name).filter(|key| key % self.share.count == self.share.index);
+            let objects = page.objects.iter().filter_map(|(name, _)| Some((Operation::Delete, own(name)?)));
+            let directories = page
+                .directories
+                .iter()
+                .filter_map(|name| Some((Operation::Rmdir, own(name.strip_suffix(b"/")?)?)));
+            self.page = objects.chain(directories).collect();
             self.complete = page.next.is_none();
             self.token = page.next;
         }

@@ -2,8 +2,9 @@
 
 use super::control::{Control, ErrorRate, Shared, Stops};
 use super::prepared::Prepared;
+use super::seat::{Counts, Directive, Report, Seat};
 use super::timeline::Timeline;
-use super::worker::{Counts, Directive, LET_GO, Report, Seat, Worker};
+use super::worker::{LET_GO, Worker};
 use crate::executor::Clock;
 use crate::host::CpuMeter;
 use iobench_core::engine::EngineEvent;
@@ -42,6 +43,8 @@ pub(super) struct Stage {
     lag_max: u64,
     interval_cpu: CpuMeter,
     stage_cpu: CpuMeter,
+    /// What an executor says of itself; they are all alike.
+    executor_fact: Option<(&'static str, &'static str)>,
     /// From now on nobody is waited for after this instant.
     deadline: Option<u64>,
     work: (u64, u64),
@@ -106,7 +109,11 @@ impl Stage {
             if let Err(error) = std::thread::Builder::new().name(name).spawn(move || Worker::run(seat)) {
                 control.halt();
                 let message = format!("cannot start thread {thread} of {count}: {error}");
-                return Err(Failure::new(FailureClass::Resource, message, "raise this user's limit of threads (ulimit -u)"));
+                return Err(Failure::new(
+                    FailureClass::Resource,
+                    message,
+                    "raise this user's limit of threads (ulimit -u)",
+                ));
             }
             threads.push(Thread::new(shared, directives));
         }
@@ -128,6 +135,7 @@ impl Stage {
             lag_max: 0,
             interval_cpu: CpuMeter::start(),
             stage_cpu: CpuMeter::start(),
+            executor_fact: None,
             deadline: None,
         })
     }
@@ -142,7 +150,10 @@ impl Stage {
     /// A thread says something.
     pub(super) fn reported(&mut self, thread: usize, report: Report) {
         match report {
-            Report::Ready => self.threads[thread].ready = true,
+            Report::Ready(fact) => {
+                self.threads[thread].ready = true;
+                self.executor_fact = self.executor_fact.or(fact);
+            }
             Report::Closed { piece, counts } => {
                 self.threads[thread].closed = piece;
                 let spare = self.count(thread, *counts);
@@ -230,6 +241,7 @@ impl Stage {
         }
         match self.timeline {
             Some(timeline) => self.send_intervals(timeline, now, send),
+            None if self.is_timed() => {}
             None => self.send_progress(now, send),
         }
         let drained = self.threads.iter().all(|thread| thread.drained);
@@ -237,6 +249,11 @@ impl Stage {
         let deadline = self.deadline.or(natural).unwrap_or(u64::MAX);
         let finished = self.threads.iter().all(|thread| thread.finished);
         (finished || now >= deadline).then(|| self.end(now, send))
+    }
+
+    /// A timed stage has no timeline, and says nothing, before it begins.
+    fn is_timed(&self) -> bool {
+        self.prepared.plan.stages[self.index].kind.duration().is_some()
     }
 
     fn send_progress(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) {
@@ -282,7 +299,12 @@ impl Stage {
         }
     }
 
-    fn send_interval(&mut self, (from, to, warmup): (u64, u64, bool), now: u64, send: &mut dyn FnMut(EngineEvent)) {
+    fn send_interval(
+        &mut self,
+        (from, to, warmup): (u64, u64, bool),
+        now: u64,
+        send: &mut dyn FnMut(EngineEvent),
+    ) {
         self.reported = to;
         let (cpu, process_cpu) = self.interval_cpu.lap();
         let interval = Interval {
@@ -306,9 +328,15 @@ impl Stage {
     /// The rest of the counts goes into a last interval, so that all intervals together are the totals.
     fn end(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) -> Ended {
         self.control.halt();
-        let abandoned: Vec<_> =
-            self.threads.iter().map(|thread| &thread.shared).filter(|shared| shared.stuck() > 0).cloned().collect();
-        let lost: u64 = self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
+        let abandoned: Vec<_> = self
+            .threads
+            .iter()
+            .map(|thread| &thread.shared)
+            .filter(|shared| shared.stuck() > 0)
+            .cloned()
+            .collect();
+        let lost: u64 =
+            self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
         self.pending.recorder.cancelled(lost);
         self.totals.cancelled(lost);
         let work_ended = now.min(self.timeline.map_or(u64::MAX, |timeline| timeline.end()));
@@ -347,6 +375,9 @@ impl Stage {
         let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
         fact("engine", self.prepared.backend.engine().to_owned());
         fact("threads", self.threads.len().to_string());
+        if let Some((name, value)) = self.executor_fact {
+            fact(name, value.to_owned());
+        }
         let exhausted = self.threads.iter().all(|thread| thread.exhausted);
         match self.timeline {
             Some(timeline) if exhausted && end < timeline.end() => {
@@ -403,7 +434,9 @@ impl Thread {
 
 /// Objects and bytes that an untimed stage works through; 0 where it is not known.
 fn work(prepared: &Prepared, stage: usize) -> (u64, u64) {
-    let (StageKind::Prepare { pools, .. } | StageKind::Cleanup { pools, .. }) = &prepared.plan.stages[stage].kind else {
+    let (StageKind::Prepare { pools, .. } | StageKind::Cleanup { pools, .. }) =
+        &prepared.plan.stages[stage].kind
+    else {
         return (0, 0);
     };
     let list = Worklist::new(pools, prepared.dataset.keys(), prepared.plan.share);

@@ -56,9 +56,12 @@ impl Timeline {
         let before = self.warmup.div_ceil(self.interval);
         let (warmup, first, length, number) = match number.checked_sub(before) {
             None => (true, self.start, self.warmup, number),
-            Some(number) => {
-                (false, self.measured_from(), self.measured, number.min(self.measured.div_ceil(self.interval).saturating_sub(1)))
-            }
+            Some(number) => (
+                false,
+                self.measured_from(),
+                self.measured,
+                number.min(self.measured.div_ceil(self.interval).saturating_sub(1)),
+            ),
         };
         let from = number.saturating_mul(self.interval);
         let to = from.saturating_add(self.interval).min(length);

@@ -3,65 +3,22 @@
 //! The loop takes no lock, allocates nothing and sends nothing while operations succeed; once an interval it sends
 //! its recorder away and goes on with the one that came back for it.
 
-use super::control::{Control, Shared};
-use super::prepared::{Prepared, buffer};
-use super::source::{Feed, Source, Verdict, source};
+use super::seat::{Counts, Directive, Equipment, Report, Seat, equip};
+use super::source::{Feed, Source, Verdict};
 use super::timeline::Timeline;
-use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Objects, Outcome, Task};
+use crate::error::Fault;
+use crate::executor::{Completion, Executor, ObjectId, Outcome, Task};
 use iobench_core::message::{Failure, FailureClass};
-use iobench_core::plan::{ErrorPolicy, Share, StageKind};
+use iobench_core::plan::{ErrorPolicy, PoolId, StageKind};
 use iobench_core::stats::{Operation, Recorder, cells_of};
 use iobench_core::time::nanos;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// A thread looks around at least this often, whatever it waits for.
 const LOOK: u64 = 100_000_000;
 /// After this time, nanoseconds, nobody waits for what was cancelled.
 pub(super) const LET_GO: u64 = 3_000_000_000;
-
-/// Where a thread sits.
-pub(super) struct Seat {
-    pub(super) prepared: Arc<Prepared>,
-    pub(super) stage: usize,
-    pub(super) thread: u32,
-    pub(super) clock: Clock,
-    pub(super) control: Arc<Control>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) directives: Receiver<Directive>,
-    pub(super) report: Box<dyn Fn(Report) + Send>,
-}
-
-/// From the coordinator to a thread.
-pub(super) enum Directive {
-    /// Begin; the instant is the same for all.
-    Go(u64),
-    /// An empty recorder to go on with.
-    Spare(Box<Recorder>),
-}
-
-/// From a thread to the coordinator.
-pub(super) enum Report {
-    /// Everything is set up.
-    Ready,
-    /// All pieces of the timeline before `piece` are over here.
-    Closed { piece: u64, counts: Box<Counts> },
-    /// The thread has done its own work: the rest of its counts.
-    Drained { counts: Box<Counts>, exhausted: bool },
-    /// The thread has ended. The last one to drain has also done what comes after the work: with these counts.
-    Finished { after: Option<Box<Recorder>> },
-}
-
-/// What a thread counted in one piece.
-pub(super) struct Counts {
-    pub(super) recorder: Box<Recorder>,
-    pub(super) warmup: bool,
-    pub(super) in_flight: u64,
-    pub(super) oldest: u64,
-    pub(super) lag: u64,
-}
 
 /// What a slot is doing.
 #[derive(Copy, Clone)]
@@ -81,7 +38,7 @@ struct Slot {
 const FREE: Slot = Slot {
     task: Task {
         operation: Operation::Stat,
-        object: crate::executor::ObjectId { pool: iobench_core::plan::PoolId(0), key: 0 },
+        object: ObjectId { pool: PoolId(0), key: 0 },
         offset: 0,
         length: 0,
     },
@@ -121,57 +78,30 @@ pub(super) struct Worker {
 impl Worker {
     /// Sets everything up that takes time, waits for the common start, and works to the end.
     pub(super) fn run(seat: Seat) {
-        let (control, shared) = (Arc::clone(&seat.control), Arc::clone(&seat.shared));
-        match Self::new(seat) {
-            Ok(mut worker) => {
-                worker.prelude();
-                if worker.wait_for_start() {
-                    worker.work();
-                }
-                worker.end();
+        let equipment = match equip(&seat) {
+            Ok(equipment) => equipment,
+            Err(failure) => {
+                seat.control.fail(failure);
+                seat.control.leave();
+                seat.shared.drained.store(true, Ordering::Release);
+                seat.shared.finished.store(true, Ordering::Release);
+                return (seat.report)(Report::Finished { after: None });
             }
-            Err((seat, failure)) => {
-                control.fail(failure);
-                control.leave();
-                shared.drained.store(true, Ordering::Release);
-                shared.finished.store(true, Ordering::Release);
-                (seat.report)(Report::Finished { after: None });
-            }
+        };
+        let mut worker = Self::new(seat, equipment);
+        worker.prelude();
+        if worker.wait_for_start() {
+            worker.work();
         }
+        worker.end();
     }
 
-    fn new(seat: Seat) -> Result<Self, (Seat, Failure)> {
-        let prepared = Arc::clone(&seat.prepared);
-        let plan = &prepared.plan;
-        let part = Share { index: seat.thread.into(), count: prepared.threads.into() };
-        let slots = prepared.slots(seat.thread);
-        let spec = ExecutorSpec {
-            slots,
-            buffer: usize::try_from(buffer(plan, &plan.stages[seat.stage].kind)).unwrap_or(usize::MAX),
-            files: files(&prepared, seat.stage),
-            lists: if lists(&plan.stages[seat.stage].kind) { slots } else { 0 },
-            clock: seat.clock,
-            objects: Arc::clone(&prepared.dataset) as Arc<dyn Objects>,
-            inspector: None,
-        };
-        let executor = match prepared.backend.executor(spec) {
-            Ok(executor) => executor,
-            Err(error) => {
-                let failure = Failure::new(
-                    FailureClass::Resource,
-                    error.to_string(),
-                    "lower `concurrency`, or raise this user's limits (ulimit -l, -n, -u)",
-                );
-                return Err((seat, failure));
-            }
-        };
-        let source = match source(&prepared, seat.stage, part) {
-            Ok(source) => source,
-            Err(failure) => return Err((seat, failure)),
-        };
+    fn new(seat: Seat, Equipment { executor, source }: Equipment) -> Self {
+        let plan = &seat.prepared.plan;
+        let slots = seat.prepared.slots(seat.thread);
         seat.control.add_waker(executor.waker());
         let recorder = || Box::new(Recorder::new(&cells_of(plan, seat.stage)));
-        Ok(Self {
+        Self {
             executor,
             source,
             policy: plan.errors,
@@ -191,7 +121,7 @@ impl Worker {
             exhausted: false,
             jitter: plan.seed ^ u64::from(seat.thread + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             seat,
-        })
+        }
     }
 
     /// What has to be done before the start and is not measured: dropping this thread's part of the page cache.
@@ -205,7 +135,7 @@ impl Worker {
     }
 
     fn wait_for_start(&mut self) -> bool {
-        (self.seat.report)(Report::Ready);
+        (self.seat.report)(Report::Ready(self.executor.fact()));
         let Ok(Directive::Go(start)) = self.seat.directives.recv() else { return false };
         let plan = &self.seat.prepared.plan;
         self.timeline = Timeline::new(&plan.stages[self.seat.stage].kind, plan.interval, start);
@@ -326,7 +256,7 @@ impl Worker {
         self.in_flight -= 1;
         let state = self.slots[slot as usize];
         if state.expired {
-            self.source.over(state.kind, state.task, Outcome::Failed(crate::error::Fault::TIMEOUT));
+            self.source.over(state.kind, state.task, Outcome::Failed(Fault::TIMEOUT));
             return self.release(slot);
         }
         if matches!(outcome, Outcome::Failed(_)) && state.tries < self.policy.max_retries {
@@ -350,7 +280,8 @@ impl Worker {
                 if counts {
                     self.count_task(task, outcome, service);
                 }
-                self.slots[slot as usize] = Slot { task: next, kind, issued: now, begun: now, tries: 0, ..FREE };
+                self.slots[slot as usize] =
+                    Slot { task: next, kind, issued: now, begun: now, tries: 0, ..FREE };
                 self.slots[slot as usize].in_use = true;
                 return self.start(slot, next);
             }
@@ -371,7 +302,9 @@ impl Worker {
     #[inline]
     fn count_task(&mut self, task: Task, outcome: Outcome, service: u64) {
         let bytes = match (task.operation, outcome) {
-            (Operation::Get | Operation::Put | Operation::Read | Operation::Write, Outcome::Done(bytes)) => bytes,
+            (Operation::Get | Operation::Put | Operation::Read | Operation::Write, Outcome::Done(bytes)) => {
+                bytes
+            }
             _ => 0,
         };
         if let Outcome::Failed(fault) = outcome {
@@ -400,7 +333,8 @@ impl Worker {
     fn wait_to_retry(&mut self, slot: u32, now: u64) {
         let state = &mut self.slots[slot as usize];
         let grown = self.policy.retry_backoff_multiplier.powi(state.tries.min(64) as i32);
-        let delay = (nanos(self.policy.initial_retry_delay) as f64 * grown).min(nanos(self.policy.max_retry_delay) as f64);
+        let delay = (nanos(self.policy.initial_retry_delay) as f64 * grown)
+            .min(nanos(self.policy.max_retry_delay) as f64);
         state.tries += 1;
         // xorshift64 (Marsaglia 2003): enough to keep threads from trying in step.
         self.jitter ^= self.jitter << 13;
@@ -422,7 +356,7 @@ impl Worker {
             if late && !self.waiting.iter().any(|&(_, waiting)| waiting as usize == slot) {
                 self.slots[slot].expired = true;
                 self.executor.cancel(slot as u32);
-                self.count_task(state.task, Outcome::Failed(crate::error::Fault::TIMEOUT), 0);
+                self.count_task(state.task, Outcome::Failed(Fault::TIMEOUT), 0);
             }
         }
     }
@@ -432,7 +366,8 @@ impl Worker {
         let Some(timeline) = self.timeline else { return };
         let warmup = timeline.piece(self.piece).warmup;
         self.piece = timeline.number(now);
-        self.piece_end = if self.piece < timeline.pieces() { timeline.piece(self.piece).to } else { u64::MAX };
+        self.piece_end =
+            if self.piece < timeline.pieces() { timeline.piece(self.piece).to } else { u64::MAX };
         while let Ok(directive) = self.seat.directives.try_recv() {
             if let Directive::Spare(recorder) = directive {
                 self.spare = Some(recorder);
@@ -546,26 +481,4 @@ impl Worker {
             self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
         }
     }
-}
-
-/// Whether the stage lists anything.
-fn lists(kind: &StageKind) -> bool {
-    match kind {
-        StageKind::Execute { entries, .. } => entries.iter().any(|entry| entry.operation == Operation::List),
-        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => false,
-    }
-}
-
-/// Files that the stage's blocks are in, as many as a thread may keep open.
-fn files(prepared: &Prepared, stage: usize) -> usize {
-    let StageKind::Execute { entries, .. } = &prepared.plan.stages[stage].kind else { return 0 };
-    let mut pools: Vec<_> = entries
-        .iter()
-        .filter(|entry| matches!(entry.operation, Operation::Read | Operation::Write | Operation::Fsync))
-        .map(|entry| entry.pool)
-        .collect();
-    pools.sort_unstable();
-    pools.dedup();
-    let files = pools.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
-    usize::try_from(files).unwrap_or(usize::MAX).min(prepared.files)
 }

@@ -41,7 +41,8 @@ impl HostTicks {
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let numbers: Vec<u64> = line.strip_prefix("cpu ")?.split_whitespace().map_while(|n| n.parse().ok()).collect();
+        let numbers: Vec<u64> =
+            line.strip_prefix("cpu ")?.split_whitespace().map_while(|n| n.parse().ok()).collect();
         let &[user, nice, system, idle, iowait, irq, softirq, ..] = &*numbers else { return None };
         let steal = numbers.get(7).copied().unwrap_or(0);
         let (user, system) = (user + nice, system + irq + softirq);
@@ -52,7 +53,8 @@ impl HostTicks {
     fn since(self, before: Self) -> Option<CpuShare> {
         let all = self.all.checked_sub(before.all).filter(|&all| all > 0)?;
         // At most 10 000; iowait may go back, as its documentation says.
-        let share = |after: u64, before: u64| (after.saturating_sub(before) * 10_000 / all).min(10_000) as u32;
+        let share =
+            |after: u64, before: u64| (after.saturating_sub(before) * 10_000 / all).min(10_000) as u32;
         Some(CpuShare {
             user: share(self.user, before.user),
             system: share(self.system, before.system),

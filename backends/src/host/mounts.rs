@@ -29,7 +29,9 @@ fn parse(line: &str) -> Option<Mount> {
     let (first, second) = line.split_once(" - ")?;
     let first: Vec<_> = first.split(' ').collect();
     let second: Vec<_> = second.split(' ').collect();
-    let (&[_, _, device, _, point, options, ..], &[kind, source, more, ..]) = (&*first, &*second) else { return None };
+    let (&[_, _, device, _, point, options, ..], &[kind, source, more, ..]) = (&*first, &*second) else {
+        return None;
+    };
     // Spaces and the like are written as octal numbers.
     let point = point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
     Some(Mount {
@@ -54,7 +56,10 @@ impl Mount {
         let device = format!("/sys/dev/block/{}", self.device);
         let read = |file: &str| {
             let paths = [format!("{device}/{file}"), format!("{device}/../{file}")];
-            paths.iter().find_map(|path| std::fs::read_to_string(path).ok()).map(|text| text.trim().to_owned())
+            paths
+                .iter()
+                .find_map(|path| std::fs::read_to_string(path).ok())
+                .map(|text| text.trim().to_owned())
         };
         for (name, file) in [
             ("scheduler", "queue/scheduler"),

@@ -18,8 +18,11 @@ pub(crate) struct Hands<'a> {
     pub(crate) objects: &'a dyn Objects,
     pub(crate) key: &'a mut Vec<u8>,
     pub(crate) buffer: &'a mut [u8],
-    pub(crate) look: Option<&'a mut dyn FnMut(u64, &[u8])>,
+    pub(crate) look: Option<Look<'a>>,
 }
+
+/// Sees what is read: offset in the object, bytes.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]);
 
 /// Does each task where it is started. Its concurrency is that of the threads.
 pub(crate) struct InlineExecutor {
@@ -48,12 +51,13 @@ impl InlineExecutor {
 
 impl Executor for InlineExecutor {
     fn start(&mut self, slot: u32, task: Task) {
-        let mut looking = self.inspector.as_mut().map(|look| |offset, bytes: &[u8]| look(slot, offset, bytes));
+        let mut looking =
+            self.inspector.as_mut().map(|look| |offset, bytes: &[u8]| look(slot, offset, bytes));
         let mut hands = Hands {
             objects: &*self.objects,
             key: &mut self.key,
             buffer: &mut self.buffer,
-            look: looking.as_mut().map(|look| look as &mut dyn FnMut(u64, &[u8])),
+            look: looking.as_mut().map(|look| look as Look<'_>),
         };
         let begun = self.clock.now();
         let outcome = self.store.perform(task, &mut hands);

@@ -109,7 +109,8 @@ impl Mem {
         };
         let content = |offset: u64, length: u64| {
             let start = hands.objects.start(task.object, offset);
-            let length = usize::try_from(length).map_or(hands.objects.longest(), |n| n.min(hands.objects.longest()));
+            let length =
+                usize::try_from(length).map_or(hands.objects.longest(), |n| n.min(hands.objects.longest()));
             &hands.objects.payload()[start..start + length]
         };
         match task.operation {
@@ -192,14 +193,17 @@ impl Storage for Mem {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < content.size() {
             let piece = content.piece(bytes.len() as u64, usize::MAX);
-            bytes.extend_from_slice(piece.ok_or(Fault::os(libc::ECANCELED)).map_err(|f| f.at("write", self.place(key)))?);
+            bytes.extend_from_slice(
+                piece.ok_or(Fault::os(libc::ECANCELED)).map_err(|f| f.at("write", self.place(key)))?,
+            );
         }
         self.insert(key, bytes);
         Ok(())
     }
 
     fn get(&self, key: &[u8], buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Result<u64, StorageError> {
-        self.copy_through(key, buffer, &mut |_, bytes| sink(bytes)).map_err(|fault| fault.at("read", self.place(key)))
+        self.copy_through(key, buffer, &mut |_, bytes| sink(bytes))
+            .map_err(|fault| fault.at("read", self.place(key)))
     }
 
     fn read(&self, key: &[u8], offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
@@ -276,7 +280,10 @@ fn first_from(from: &[u8], prefix: &[u8]) -> Option<(Box<[u8]>, u64)> {
     let firsts = STORE.iter().filter_map(|shard| {
         let shard = lock(shard);
         let mut range = shard.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
-        range.next().filter(|(path, _)| path.starts_with(prefix)).map(|(path, object)| (path.clone(), size(object)))
+        range
+            .next()
+            .filter(|(path, _)| path.starts_with(prefix))
+            .map(|(path, object)| (path.clone(), size(object)))
     });
     firsts.min_by(|a, b| a.0.cmp(&b.0))
 }

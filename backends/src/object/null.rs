@@ -34,7 +34,12 @@ impl Storage for Null {
         Ok(())
     }
 
-    fn get(&self, _key: &[u8], _buffer: &mut [u8], _sink: &mut dyn FnMut(&[u8])) -> Result<u64, StorageError> {
+    fn get(
+        &self,
+        _key: &[u8],
+        _buffer: &mut [u8],
+        _sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, StorageError> {
         Ok(0)
     }
 

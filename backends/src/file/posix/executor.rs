@@ -23,7 +23,8 @@ impl PosixExecutor {
         let bell = sync_channel(1);
         let waker = waker(&bell.0);
         let open = (spec.files / spec.slots.max(1) as usize).max(1);
-        let session = |_| Session::new(files.clone(), Arc::clone(&spec.objects), spec.clock, spec.buffer, open);
+        let session =
+            |_| Session::new(files.clone(), Arc::clone(&spec.objects), spec.clock, spec.buffer, open);
         let sessions = (0..spec.slots).map(session).collect();
         let inspector = spec.inspector.map(|inspector| -> SharedInspector {
             let inspector = Mutex::new(inspector);
@@ -32,7 +33,9 @@ impl PosixExecutor {
             })
         });
         let (pool, finished) = Pool::new(sessions, spec.slots, spec.clock, &waker, inspector.as_ref())
-            .map_err(|error| Fault::from(&error).at("start a thread for each operation in flight on", "this host"))?;
+            .map_err(|error| {
+                Fault::from(&error).at("start a thread for each operation in flight on", "this host")
+            })?;
         Ok(Self { pool, finished, bell, clock: spec.clock })
     }
 

@@ -232,9 +232,8 @@ impl Storage for PosixFiles {
             None => (&b""[..], prefix),
         };
         let path = self.target.path(directory.strip_suffix(b"/").unwrap_or(directory));
-        list_directory(&path, directory, start, token, limit).map_err(|errno| {
-            Fault::from(errno).at("list", self.place(prefix))
-        })
+        list_directory(&path, directory, start, token, limit)
+            .map_err(|errno| Fault::from(errno).at("list", self.place(prefix)))
     }
 
     fn delete(&self, key: &[u8]) -> Result<(), StorageError> {

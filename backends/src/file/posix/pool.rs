@@ -63,7 +63,8 @@ impl Pool {
             let inspector = inspector.cloned();
             let index = index as u32;
             let work = move || serve(index, session, clock, &inbox, &finished, &waker, inspector.as_ref());
-            let handle = std::thread::Builder::new().name(format!("io-{index}")).stack_size(256 << 10).spawn(work)?;
+            let handle =
+                std::thread::Builder::new().name(format!("io-{index}")).stack_size(256 << 10).spawn(work)?;
             pool.threads.push(Thread { orders, handle });
             pool.idle.push(index);
         }

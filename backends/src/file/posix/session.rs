@@ -43,7 +43,15 @@ impl Session {
         open: usize,
     ) -> Self {
         let open = (0..open.max(1)).map(|_| None).collect();
-        Self { files, objects, clock, buffer: AlignedBuffer::new(buffer), key: Vec::new(), open, listing: None }
+        Self {
+            files,
+            objects,
+            clock,
+            buffer: AlignedBuffer::new(buffer),
+            key: Vec::new(),
+            open,
+            listing: None,
+        }
     }
 
     /// Does a task; stops between two pieces of it when it is cancelled.

@@ -145,7 +145,9 @@ impl UringExecutor {
                     Operation::Delete => {
                         self.push(slot, State::Simple, Request::Unlink { path, directory: false });
                     }
-                    Operation::Rmdir => self.push(slot, State::Simple, Request::Unlink { path, directory: true }),
+                    Operation::Rmdir => {
+                        self.push(slot, State::Simple, Request::Unlink { path, directory: true })
+                    }
                     Operation::Mkdir => self.push(slot, State::Simple, Request::Mkdir { path }),
                     _ => self.open(slot, OFlags::RDONLY),
                 }
@@ -183,6 +185,8 @@ impl UringExecutor {
                 return self.push(slot, state, request);
             }
         }
+        // From here on there is something to remove, also when the task was cancelled meanwhile.
+        job.created |= state == State::Open && result >= 0 && job.task.operation == Operation::Put;
         if job.cancelled && state.can_be_cancelled() {
             return self.unwind(slot, now, done);
         }
@@ -253,8 +257,7 @@ impl UringExecutor {
     fn opened(&mut self, slot: u32, now: u64, done: &mut Vec<Completion>) {
         let job = &mut self.jobs[slot as usize];
         match job.task.operation {
-            Operation::Put => job.created = true,
-            Operation::Get => {}
+            Operation::Put | Operation::Get => {}
             // Opening is no part of a block operation.
             _ => {
                 self.fresh.push(slot);
@@ -343,11 +346,15 @@ impl UringExecutor {
             let want = usize::try_from(rest).map_or(self.buffer, |rest| rest.min(self.buffer));
             // Direct I/O asks for whole blocks, beyond the end too.
             let len = if self.target.direct { want.next_multiple_of(ALIGNMENT) } else { want };
-            return self.push(slot, State::Transfer, Request::Read { file: File::Own, offset, len: len as u32 });
+            return self.push(
+                slot,
+                State::Transfer,
+                Request::Read { file: File::Own, offset, len: len as u32 },
+            );
         }
         let len = self.target.piece(rest, self.objects.longest());
         if self.target.is_tail(len) {
-            let cleared = self.ring.file(slot).map_or(Ok(()), |file| super::super::posix::buffered(file));
+            let cleared = self.ring.file(slot).map_or(Ok(()), super::super::posix::buffered);
             if let Err(errno) = cleared {
                 return self.fail(slot, errno.into(), now, done);
             }
@@ -376,11 +383,9 @@ impl UringExecutor {
         } else {
             job.done = length;
         }
-        if let Some(inspector) = &mut self.inspector {
-            if !job.writes() {
-                let piece = &self.ring.buffer(slot)[..(reached - before) as usize];
-                inspector(slot, job.task.offset + before, piece);
-            }
+        if let Some(inspector) = self.inspector.as_mut().filter(|_| !job.writes()) {
+            let piece = &self.ring.buffer(slot)[..(reached - before) as usize];
+            inspector(slot, job.task.offset + before, piece);
         }
         match (whole, reached == length) {
             (true, false) => self.next_piece(slot, now, done),

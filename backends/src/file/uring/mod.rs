@@ -132,7 +132,9 @@ impl Executor for UringExecutor {
         for slot in self.fresh.drain(..) {
             self.jobs[slot as usize].mark = entered;
         }
-        self.ring.enter(timeout).map_err(|error| Fault::from(&error).at("use the io_uring on", "this host"))?;
+        self.ring
+            .enter(timeout)
+            .map_err(|error| Fault::from(&error).at("use the io_uring on", "this host"))?;
         let returned = self.clock.now();
         while let Some((slot, result)) = self.ring.reap() {
             let result = self.result(slot, result);
@@ -155,6 +157,17 @@ impl Executor for UringExecutor {
         } else if job.state.can_be_cancelled() {
             self.ring.cancel(slot);
         }
+    }
+
+    fn fact(&self) -> Option<(&'static str, &'static str)> {
+        let registered = match self.ring.registered() {
+            (true, true) => "buffers, files",
+            (true, false) => "buffers",
+            // Locked memory is limited (ulimit -l).
+            (false, true) => "files",
+            (false, false) => "nothing",
+        };
+        Some(("registered with the kernel", registered))
     }
 
     fn waker(&self) -> Waker {

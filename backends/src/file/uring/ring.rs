@@ -7,7 +7,10 @@
 //!
 //! Needs Linux 5.15 (the youngest opcode is `mkdirat`); takes fewer interrupts from 5.19 on and runs completions on
 //! its own thread from 6.1 on.
-#![expect(unsafe_code, reason = "submission entries carry raw addresses; the module doc says why they stay valid")]
+#![expect(
+    unsafe_code,
+    reason = "submission entries carry raw addresses; the module doc says why they stay valid"
+)]
 
 use super::super::aligned::AlignedBuffer;
 use crate::executor::Objects;
@@ -151,6 +154,11 @@ impl Ring {
             !self.kept.is_empty() && self.ring.submitter().register_files(&vec![-1; self.kept.len()]).is_ok();
     }
 
+    /// Whether buffers, and whether files are registered.
+    pub(super) fn registered(&self) -> (bool, bool) {
+        (self.features.fixed_buffers, self.features.fixed_files)
+    }
+
     /// Whoever writes 1 to it ends the next [`enter`](Self::enter).
     pub(super) fn event(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.wake.event)
@@ -283,7 +291,8 @@ impl Ring {
             }
             let woken = rustix::io::write(&*self.wake.event, &1_u64.to_ne_bytes()).is_ok();
             let timeout = Timespec::from(Duration::from_millis(1));
-            let _time_out_or_signal = self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timeout));
+            let _time_out_or_signal =
+                self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timeout));
             if !woken || self.reap().is_some() {
                 return false;
             }
@@ -499,6 +508,9 @@ fn check_opcodes(ring: &IoUring) -> io::Result<()> {
     if complete && ring.params().is_feature_ext_arg() {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel's io_uring lacks operations of Linux 5.15"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kernel's io_uring lacks operations of Linux 5.15",
+        ))
     }
 }

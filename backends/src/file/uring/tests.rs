@@ -65,9 +65,13 @@ struct Bench {
 
 impl Bench {
     fn new(options: FileOptions) -> Self {
-        let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/../target").unwrap();
+        let directory = crate::file::on_disk();
         let mut payload = AlignedBuffer::new(1 << 20);
-        payload.bytes_mut().iter_mut().zip(0_u32..).for_each(|(byte, n)| *byte = (n % 251) as u8 ^ (n >> 12) as u8);
+        payload
+            .bytes_mut()
+            .iter_mut()
+            .zip(0_u32..)
+            .for_each(|(byte, n)| *byte = (n % 251) as u8 ^ (n >> 12) as u8);
         let content = Arc::new(Content(payload));
         let read = Arc::new(Mutex::new(vec![0; 1 << 20]));
         let sink = Arc::clone(&read);
@@ -144,7 +148,9 @@ const SIZE: usize = 50_000;
 
 #[test]
 fn short_writes_go_on_where_they_ended() {
-    for (mut bench, short) in [(Bench::buffered(), 1), (Bench::buffered(), 5000), (Bench::direct(), 8192), (Bench::direct(), 5000)] {
+    for (mut bench, short) in
+        [(Bench::buffered(), 1), (Bench::buffered(), 5000), (Bench::direct(), 8192), (Bench::direct(), 5000)]
+    {
         bench.faults(&[(State::Transfer, Change::Short(short)), (State::Transfer, Change::Short(short))]);
         assert_eq!(bench.outcome(Operation::Put, 0, SIZE as u64), Outcome::Done(SIZE as u64));
         assert!(bench.written() == bench.expected(SIZE), "after writes of {short} bytes");
@@ -153,7 +159,9 @@ fn short_writes_go_on_where_they_ended() {
 
 #[test]
 fn short_reads_go_on_where_they_ended() {
-    for (mut bench, short) in [(Bench::buffered(), 1), (Bench::buffered(), 5000), (Bench::direct(), 8192), (Bench::direct(), 5000)] {
+    for (mut bench, short) in
+        [(Bench::buffered(), 1), (Bench::buffered(), 5000), (Bench::direct(), 8192), (Bench::direct(), 5000)]
+    {
         bench.run(Operation::Put, 0, SIZE as u64);
         bench.faults(&[(State::Transfer, Change::Short(short)), (State::Transfer, Change::Short(short))]);
         assert_eq!(bench.outcome(Operation::Get, 0, SIZE as u64), Outcome::Done(SIZE as u64));
@@ -211,7 +219,10 @@ fn a_put_that_fails_at_any_step_leaves_nothing() {
     }
     let mut bench = Bench::new(FileOptions { rename: true, ..FileOptions::default() });
     std::fs::create_dir_all(bench.path().join("in the way")).unwrap();
-    assert!(matches!(bench.outcome(Operation::Put, 0, 10), Outcome::Failed(_)), "no file replaces a directory");
+    assert!(
+        matches!(bench.outcome(Operation::Put, 0, 10), Outcome::Failed(_)),
+        "no file replaces a directory"
+    );
     assert_eq!(bench.left(), [bench.path()], "the temporary file is gone");
 }
 
@@ -235,7 +246,11 @@ fn failed_reads_say_why() {
             let outcome = bench.outcome(operation, 0, 4096);
             assert_eq!(outcome, Outcome::Failed(Fault { class, code: errno.unsigned_abs() }), "{operation}");
         }
-        assert_eq!(bench.outcome(Operation::Get, 0, SIZE as u64), Outcome::Done(SIZE as u64), "the slot goes on");
+        assert_eq!(
+            bench.outcome(Operation::Get, 0, SIZE as u64),
+            Outcome::Done(SIZE as u64),
+            "the slot goes on"
+        );
     }
 }
 
@@ -270,12 +285,15 @@ fn a_put_makes_the_directories_it_needs() {
 fn dropping_an_executor_with_something_in_flight_is_safe() {
     let mut bench = Bench::buffered();
     std::fs::create_dir(bench.directory.path().join("sub")).unwrap();
-    // Nobody ever writes to it: opening it to read waits.
+    // Somebody might write to it, so reading waits.
     rustix::fs::mkfifoat(rustix::fs::CWD, bench.path(), rustix::fs::Mode::RWXU).unwrap();
+    let _writer = std::fs::OpenOptions::new().read(true).write(true).open(bench.path()).unwrap();
     let object = ObjectId { pool: PoolId(0), key: 0 };
     bench.executor.start(0, Task { operation: Operation::Get, object, offset: 0, length: 10 });
     let mut done = Vec::new();
-    bench.executor.turn(Duration::from_millis(20), &mut done).unwrap();
+    for _ in 0..5 {
+        bench.executor.turn(Duration::from_millis(10), &mut done).unwrap();
+    }
     assert!(done.is_empty());
     drop(bench);
 }

@@ -1,0 +1,103 @@
+//! A thread's place in a stage: what it is given, what it says, and what it works with.
+
+use super::control::{Control, Shared};
+use super::prepared::{Prepared, buffer};
+use super::source::{Source, source};
+use crate::executor::{Clock, Executor, ExecutorSpec, Objects};
+use iobench_core::message::{Failure, FailureClass};
+use iobench_core::plan::{Share, StageKind};
+use iobench_core::stats::{Operation, Recorder};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+/// Where a thread sits.
+pub(super) struct Seat {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) stage: usize,
+    pub(super) thread: u32,
+    pub(super) clock: Clock,
+    pub(super) control: Arc<Control>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) directives: Receiver<Directive>,
+    pub(super) report: Box<dyn Fn(Report) + Send>,
+}
+
+/// From the coordinator to a thread.
+pub(super) enum Directive {
+    /// Begin; the instant is the same for all.
+    Go(u64),
+    /// An empty recorder to go on with.
+    Spare(Box<Recorder>),
+}
+
+/// From a thread to the coordinator.
+pub(super) enum Report {
+    /// Everything is set up; what the executor says of itself.
+    Ready(Option<(&'static str, &'static str)>),
+    /// All pieces of the timeline before `piece` are over here.
+    Closed { piece: u64, counts: Box<Counts> },
+    /// The thread has done its own work: the rest of its counts.
+    Drained { counts: Box<Counts>, exhausted: bool },
+    /// The thread has ended. The last one to drain has also done what comes after the work: with these counts.
+    Finished { after: Option<Box<Recorder>> },
+}
+
+/// What a thread counted in one piece.
+pub(super) struct Counts {
+    pub(super) recorder: Box<Recorder>,
+    pub(super) warmup: bool,
+    pub(super) in_flight: u64,
+    pub(super) oldest: u64,
+    pub(super) lag: u64,
+}
+
+/// What a thread works with.
+pub(super) struct Equipment {
+    pub(super) executor: Box<dyn Executor>,
+    pub(super) source: Box<dyn Source>,
+}
+
+/// Sets up what a thread works with.
+pub(super) fn equip(seat: &Seat) -> Result<Equipment, Failure> {
+    let prepared = &seat.prepared;
+    let kind = &prepared.plan.stages[seat.stage].kind;
+    let slots = prepared.slots(seat.thread);
+    let spec = ExecutorSpec {
+        slots,
+        buffer: usize::try_from(buffer(&prepared.plan, kind)).unwrap_or(usize::MAX),
+        files: files(prepared, seat.stage),
+        lists: if lists(kind) { slots } else { 0 },
+        clock: seat.clock,
+        objects: Arc::clone(&prepared.dataset) as Arc<dyn Objects>,
+        inspector: None,
+    };
+    let executor = prepared.backend.executor(spec).map_err(|error| {
+        let next = "lower `concurrency`, or raise this user's limits (ulimit -l, -n, -u)";
+        Failure::new(FailureClass::Resource, error.to_string(), next)
+    })?;
+    let part = Share { index: seat.thread.into(), count: prepared.threads.into() };
+    Ok(Equipment { executor, source: source(prepared, seat.stage, part)? })
+}
+
+/// Whether the stage lists anything.
+fn lists(kind: &StageKind) -> bool {
+    match kind {
+        StageKind::Execute { entries, .. } => entries.iter().any(|entry| entry.operation == Operation::List),
+        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => false,
+    }
+}
+
+/// Files that the stage's blocks are in, as many as a thread may keep open.
+fn files(prepared: &Prepared, stage: usize) -> usize {
+    let StageKind::Execute { entries, .. } = &prepared.plan.stages[stage].kind else { return 0 };
+    let mut pools: Vec<_> = entries
+        .iter()
+        .filter(|entry| matches!(entry.operation, Operation::Read | Operation::Write | Operation::Fsync))
+        .map(|entry| entry.pool)
+        .collect();
+    pools.sort_unstable();
+    pools.dedup();
+    let files =
+        pools.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
+    usize::try_from(files).unwrap_or(usize::MAX).min(prepared.files)
+}

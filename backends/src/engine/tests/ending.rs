@@ -1,0 +1,262 @@
+//! How stages end when they do not just end.
+
+use super::*;
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+/// A plan that reads one object which is a FIFO. Not in memory, where files are opened such that they do not wait.
+fn waits_for_ever(directory: &Path) -> Plan {
+    std::fs::create_dir_all(directory.join("target/data")).unwrap();
+    mkfifoat(CWD, fifo(directory), Mode::RWXU).unwrap();
+    let mut plan =
+        files(directory, vec![prepared(1, 10)], vec![execute(60_000, vec![entry(Operation::Get, 0)])]);
+    plan.concurrency = 2;
+    plan.file.threads = Some(1);
+    plan
+}
+
+fn fifo(directory: &Path) -> std::path::PathBuf {
+    directory.join("target/data/prepared-00000000.dat")
+}
+
+/// As long as there is one who might write, reading waits. Without one, opening does; but not by `io_uring`.
+fn hold(directory: &Path) -> std::fs::File {
+    std::fs::OpenOptions::new().read(true).write(true).open(fifo(directory)).unwrap()
+}
+
+#[test]
+fn stop_ends_a_stage_at_once() {
+    let mut rig = Rig::new(plan(
+        "null://",
+        vec![prepared(10, 1)],
+        vec![execute(60_000, vec![entry(Operation::Get, 0)])],
+    ));
+    rig.validate().unwrap();
+    rig.start(0);
+    assert!(matches!(rig.event(), EngineEvent::Interval(_)));
+    let begun = Instant::now();
+    rig.command(EngineCommand::Stop);
+    let ran = rig.finish();
+    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+    assert_eq!(ran.stuck, 0);
+    let totals = ran.totals.unwrap();
+    assert!(count(&totals, Operation::Get) > 0);
+    assert!(totals.to.since(totals.from) < Duration::from_secs(2), "they end when it was stopped");
+}
+
+#[test]
+fn stop_is_answered_when_nothing_runs() {
+    let mut rig = Rig::new(plan("null://", vec![prepared(10, 1)], vec![prepare(&[0])]));
+    rig.command(EngineCommand::Stop);
+    assert_eq!(rig.event(), EngineEvent::Stopped { totals: None, stuck: 0 });
+    rig.validate().unwrap();
+    rig.run(0).done();
+}
+
+#[test]
+fn what_waits_in_the_kernel_is_cancelled_on_stop() {
+    let directory = on_disk();
+    let mut rig = Rig::new(waits_for_ever(directory.path()));
+    let _writer = hold(directory.path());
+    rig.validate().unwrap();
+    rig.start(0);
+    let EngineEvent::Interval(first) = rig.event() else {
+        panic!("an interval comes though nothing completes")
+    };
+    let EngineEvent::Interval(second) = rig.event() else { panic!("and another") };
+    assert_eq!((first.tally.count(), second.in_flight), (0, 2));
+    assert!(second.oldest >= 150_000_000, "the age of what waits: {} ns", second.oldest);
+    let begun = Instant::now();
+    rig.command(EngineCommand::Stop);
+    let ran = rig.finish();
+    assert!(begun.elapsed() < Duration::from_millis(3500), "{:?}", begun.elapsed());
+    assert_eq!((ran.stuck, ran.totals.unwrap().tally.cancelled), (0, 2));
+}
+
+#[test]
+fn what_cannot_be_cancelled_is_abandoned_and_the_next_run_is_refused_until_it_ends() {
+    let directory = on_disk();
+    let mut plan = waits_for_ever(directory.path());
+    posix(&mut plan);
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    rig.start(0);
+    assert!(matches!(rig.event(), EngineEvent::Interval(_)));
+    let begun = Instant::now();
+    rig.command(EngineCommand::Stop);
+    let ran = rig.finish();
+    assert!(begun.elapsed() < Duration::from_millis(3500), "{:?}", begun.elapsed());
+    assert_eq!((ran.stuck, ran.totals.unwrap().tally.cancelled), (2, 2));
+    let failure = rig.validate().unwrap_err();
+    assert_eq!(failure.class, FailureClass::Resource);
+    assert!(failure.message.contains("2 operations of an earlier run are still stuck"), "{failure}");
+    let begun = Instant::now();
+    while rig.validate().is_err() {
+        assert!(begun.elapsed() < PATIENCE, "it is never accepted again");
+        drop(hold(directory.path()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_operation_that_takes_too_long_is_given_up_and_counted() {
+    let directory = on_disk();
+    let mut plan = waits_for_ever(directory.path());
+    plan.errors.operation_timeout = Duration::from_millis(100);
+    plan.errors.max_total_errors = 3;
+    plan.errors.error_rate_threshold = f64::INFINITY;
+    let _writer = hold(directory.path());
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let ran = rig.run(0);
+    let failure = ran.failure.unwrap();
+    assert!(failure.message.contains("4 operations failed"), "{failure}");
+    assert!(failure.message.contains("timeout"), "{failure}");
+    assert_eq!(errors(&ran.totals.unwrap(), ErrorClass::Timeout), 4);
+}
+
+/// Prepares objects and takes them away again behind the engine's back.
+fn with_missing_objects(rig: &mut Rig, directory: &Path) {
+    rig.validate().unwrap();
+    rig.run(0).done();
+    std::fs::remove_dir_all(directory.join("target/data")).unwrap();
+}
+
+fn reads(directory: &Path) -> Plan {
+    files(
+        directory,
+        vec![prepared(10, 100)],
+        vec![prepare(&[0]), execute(60_000, vec![entry(Operation::Get, 0)])],
+    )
+}
+
+#[test]
+fn too_many_errors_fail_the_stage_with_what_was_done() {
+    let directory = memory();
+    let mut rig = Rig::new(reads(directory.path()));
+    with_missing_objects(&mut rig, directory.path());
+    let ran = rig.run(1);
+    let failure = ran.failure.unwrap();
+    assert_eq!(failure.class, FailureClass::Storage);
+    assert!(failure.message.contains("more than the 100 allowed"), "{failure}");
+    assert!(failure.message.contains("target/data/prepared-"), "the first is named: {failure}");
+    let totals = ran.totals.unwrap();
+    assert!(errors(&totals, ErrorClass::NotFound) > 100);
+    assert_eq!(count(&totals, Operation::Get), 0, "errors are in no latency");
+}
+
+#[test]
+fn errors_that_come_too_fast_fail_the_stage() {
+    let directory = memory();
+    let mut plan = reads(directory.path());
+    plan.errors.max_total_errors = u64::MAX;
+    plan.errors.error_rate_window = Duration::from_secs(1);
+    let mut rig = Rig::new(plan);
+    with_missing_objects(&mut rig, directory.path());
+    let failure = rig.run(1).failure.unwrap();
+    assert!(failure.message.contains("operations a second failed"), "{failure}");
+}
+
+#[test]
+fn a_retried_operation_is_one_operation() {
+    let directory = memory();
+    let mut plan = reads(directory.path());
+    plan.stages[1] = execute(200, vec![entry(Operation::Get, 0)]);
+    plan.errors.max_total_errors = u64::MAX;
+    plan.errors.error_rate_threshold = f64::INFINITY;
+    plan.errors.max_retries = 2;
+    plan.errors.initial_retry_delay = Duration::from_millis(2);
+    let mut rig = Rig::new(plan);
+    with_missing_objects(&mut rig, directory.path());
+    let tally = rig.run(1).done().tally;
+    let errors: u64 = tally.errors.iter().map(|error| error.count).sum();
+    assert!(errors > 0);
+    // Every error had two retries; operations in flight at the end had up to two.
+    assert!(
+        tally.retries >= 2 * errors && tally.retries <= 2 * (errors + 8),
+        "{} of {errors}",
+        tally.retries
+    );
+    assert!(tally.retry_time >= tally.retries * 1_500_000, "waits of about 2 and 4 ms are in it");
+}
+
+#[test]
+fn a_prepare_that_fails_ends_at_once_and_says_where() {
+    let directory = memory();
+    let mut rig = Rig::new(files(directory.path(), vec![prepared(10, 4096)], vec![prepare(&[0])]));
+    rig.validate().unwrap();
+    let data = directory.path().join("target/data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::os::unix::fs::symlink("/dev/full", data.join("prepared-00000004.dat")).unwrap();
+    let failure = rig.run(0).failure.unwrap();
+    assert_eq!(failure.class, FailureClass::Resource);
+    assert!(
+        failure.message.contains("prepared-00000004.dat") && failure.message.contains("No space left"),
+        "{failure}"
+    );
+    assert!(!data.join("prepared-00000004.dat").is_symlink(), "what could not be written is gone");
+}
+
+#[test]
+fn puts_that_are_stopped_leave_whole_objects_or_nothing() {
+    const SIZE: u64 = 8 << 20;
+    for rename in [false, true] {
+        let directory = memory();
+        let objects = pool("new/", Naming::Put, 40, SIZE);
+        let mut plan =
+            files(directory.path(), vec![objects], vec![execute(60_000, vec![entry(Operation::Put, 0)])]);
+        plan.file.rename = rename;
+        let mut rig = Rig::new(plan);
+        rig.validate().unwrap();
+        rig.start(0);
+        assert!(matches!(rig.event(), EngineEvent::Interval(_)));
+        rig.command(EngineCommand::Stop);
+        assert_eq!(rig.finish().stuck, 0);
+        for path in tree(directory.path()) {
+            assert!(!path.contains(".iobench-"), "{path}");
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), SIZE, "{path}");
+        }
+    }
+}
+
+#[test]
+fn cleanup_removes_what_is_ours_and_nothing_else() {
+    let directory = memory();
+    let pools = vec![prepared(5, 10), pool("data/", Naming::Put, u64::MAX, 10)];
+    let stages = vec![prepare(&[0]), execute(100, vec![entry(Operation::Put, 1)]), cleanup(&[0, 1])];
+    let mut rig = Rig::new(files(directory.path(), pools, stages));
+    rig.validate().unwrap();
+    rig.run(0).done();
+    let made = count(&rig.run(1).done(), Operation::Put);
+    assert!(made > 0);
+    let foreign = ["target/data/prepared-99999999.dat", "target/data/obj_7x", "target/notes.txt"];
+    foreign.iter().for_each(|name| std::fs::write(directory.path().join(name), b"keep").unwrap());
+    rig.run(2).done();
+    let mut kept: Vec<_> =
+        foreign.iter().map(|name| directory.path().join(name).display().to_string()).collect();
+    kept.sort();
+    assert_eq!(tree(directory.path()), kept);
+}
+
+#[test]
+fn cleanup_removes_made_directories_too() {
+    for names in [20, u64::MAX] {
+        let directory = memory();
+        let pools = vec![pool("", Naming::Put, names, 0)];
+        let stages = vec![execute(50, vec![entry(Operation::Mkdir, 0)]), cleanup(&[0])];
+        let mut plan = files(directory.path(), pools, stages);
+        // Of twenty names the twenty-first exists.
+        plan.errors.max_total_errors = u64::MAX;
+        plan.errors.error_rate_threshold = f64::INFINITY;
+        std::fs::create_dir(directory.path().join("target")).unwrap();
+        let mut rig = Rig::new(plan);
+        rig.validate().unwrap();
+        let made = count(&rig.run(0).done(), Operation::Mkdir);
+        assert!(made >= 20);
+        let removed = count(&rig.run(1).done(), Operation::Rmdir);
+        assert_eq!(
+            std::fs::read_dir(directory.path().join("target")).unwrap().count(),
+            0,
+            "{removed} of {made}"
+        );
+    }
+}

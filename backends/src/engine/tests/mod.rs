@@ -1,0 +1,230 @@
+//! The engine as an agent sees it: commands in, events out.
+
+mod ending;
+mod running;
+mod validating;
+
+use super::LocalEngine;
+use crate::backend::UringProbe;
+use crate::file::on_disk;
+use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
+use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
+use iobench_core::plan::{
+    Entry, ErrorPolicy, FileEngine, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec,
+    Stage, StageKind, Timeouts,
+};
+use iobench_core::stats::{ErrorClass, Interval, Operation, StageTotals, Tally};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Nothing in these tests takes longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An engine that runs whatever plan it was given last.
+struct Rig {
+    engine: LocalEngine,
+    events: Receiver<(Epoch, EngineEvent)>,
+    plan: Arc<Mutex<Plan>>,
+    epoch: Epoch,
+}
+
+impl Rig {
+    fn new(plan: Plan) -> Self {
+        Self::with_probe(plan, crate::file::uring::probe)
+    }
+
+    fn with_probe(plan: Plan, probe: UringProbe) -> Self {
+        let (sender, events) = channel();
+        let plan = Arc::new(Mutex::new(plan));
+        let loaded = Arc::clone(&plan);
+        let loader = Arc::new(move |_: &Configure| Ok(loaded.lock().unwrap().clone()));
+        let callback = Arc::new(move |epoch, event| drop(sender.send((epoch, event))));
+        let engine = LocalEngine::with(Instant::now(), callback, loader, probe);
+        Self { engine, events, plan, epoch: Epoch(1) }
+    }
+
+    fn set(&mut self, change: impl FnOnce(&mut Plan)) {
+        change(&mut self.plan.lock().unwrap());
+    }
+
+    fn command(&mut self, command: EngineCommand) {
+        self.engine.command(self.epoch, command);
+    }
+
+    fn event(&self) -> EngineEvent {
+        let (epoch, event) = self.events.recv_timeout(PATIENCE).expect("an event");
+        assert_eq!(epoch, self.epoch, "events bear the epoch of their command");
+        event
+    }
+
+    fn validate(&mut self) -> Result<Capabilities, Failure> {
+        self.command(EngineCommand::Validate(Box::default()));
+        match self.event() {
+            EngineEvent::Validated { capabilities, .. } => Ok(*capabilities),
+            EngineEvent::Failed { failure, totals: None } => Err(failure),
+            other => panic!("validation ended with {other:?}"),
+        }
+    }
+
+    fn start(&mut self, stage: u32) {
+        self.command(EngineCommand::Run { stage });
+    }
+
+    /// Runs a stage to its end.
+    fn run(&mut self, stage: u32) -> Ran {
+        self.start(stage);
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Ran {
+        let mut ran = Ran { intervals: Vec::new(), progress: 0, totals: None, failure: None, stuck: 0 };
+        loop {
+            match self.event() {
+                EngineEvent::Interval(interval) => ran.intervals.push(*interval),
+                EngineEvent::Progress(_) => ran.progress += 1,
+                EngineEvent::StageDone(totals) => {
+                    ran.totals = Some(*totals);
+                    return ran;
+                }
+                EngineEvent::Failed { failure, totals } => {
+                    ran.failure = Some(failure);
+                    ran.totals = totals.map(|totals| *totals);
+                    return ran;
+                }
+                EngineEvent::Stopped { totals, stuck } => {
+                    ran.totals = totals.map(|totals| *totals);
+                    ran.stuck = stuck;
+                    return ran;
+                }
+                EngineEvent::Validated { .. } => panic!("nobody asked for a validation"),
+            }
+        }
+    }
+}
+
+/// What a stage said.
+struct Ran {
+    intervals: Vec<Interval>,
+    progress: u32,
+    totals: Option<StageTotals>,
+    failure: Option<Failure>,
+    stuck: u64,
+}
+
+impl Ran {
+    #[track_caller]
+    fn done(self) -> StageTotals {
+        assert_eq!(self.failure, None);
+        self.totals.expect("totals")
+    }
+
+    /// All measured intervals together.
+    fn sum(&self) -> Tally {
+        let tallies =
+            self.intervals.iter().filter(|interval| !interval.warmup).map(|interval| &interval.tally);
+        iobench_core::stats::merge_tallies(tallies).expect("histograms can be merged")
+    }
+}
+
+fn count(totals: &StageTotals, operation: Operation) -> u64 {
+    totals.tally.cells.iter().filter(|cell| cell.operation == operation).map(|cell| cell.count).sum()
+}
+
+fn errors(totals: &StageTotals, class: ErrorClass) -> u64 {
+    totals.tally.errors.iter().filter(|error| error.class == class).map(|error| error.count).sum()
+}
+
+fn fact<'a>(totals: &'a StageTotals, name: &str) -> Option<&'a str> {
+    totals.facts.iter().find(|(fact, _)| fact == name).map(|(_, value)| &**value)
+}
+
+fn memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap()
+}
+
+fn pool(base: &str, naming: Naming, count: u64, size: u64) -> Pool {
+    Pool { base: base.to_owned(), naming, count, sizes: SizeSpec::Fixed(size), fill: Fill::Random }
+}
+
+fn prepared(count: u64, size: u64) -> Pool {
+    pool("data/", Naming::Prepared, count, size)
+}
+
+fn entry(operation: Operation, pool: u16) -> Entry {
+    let block_size = matches!(operation, Operation::Read | Operation::Write).then_some(4096);
+    Entry {
+        operation,
+        weight: 1,
+        pool: PoolId(pool),
+        pattern: Pattern::Random,
+        block_size,
+        page_size: 10,
+        concurrency: None,
+    }
+}
+
+fn prepare(pools: &[u16]) -> Stage {
+    let pools = pools.iter().map(|&id| PoolId(id)).collect();
+    let kind =
+        StageKind::Prepare { pools, overwrite: false, skip_verification: false, settle: Duration::ZERO };
+    Stage { name: "prepare".to_owned(), kind }
+}
+
+fn execute(milliseconds: u64, entries: Vec<Entry>) -> Stage {
+    let duration = Duration::from_millis(milliseconds);
+    Stage {
+        name: "execute".to_owned(),
+        kind: StageKind::Execute { duration, warmup: Duration::ZERO, entries },
+    }
+}
+
+fn cleanup(pools: &[u16]) -> Stage {
+    let pools = pools.iter().map(|&id| PoolId(id)).collect();
+    Stage { name: "cleanup".to_owned(), kind: StageKind::Cleanup { pools, tolerant: true } }
+}
+
+fn files(directory: &Path, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
+    plan(&format!("file://{}/target", directory.display()), pools, stages)
+}
+
+fn plan(target: &str, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
+    Plan {
+        name: "test".to_owned(),
+        labels: Vec::new(),
+        seed: 7,
+        target: target.parse().unwrap(),
+        concurrency: 8,
+        interval: Duration::from_millis(100),
+        share: Share::WHOLE,
+        pools,
+        stages,
+        errors: ErrorPolicy::default(),
+        file: FileOptions { registered: true, threads: Some(2), ..FileOptions::default() },
+        timeouts: Timeouts::default(),
+    }
+}
+
+fn posix(plan: &mut Plan) {
+    plan.file.engine = FileEngine::Posix;
+}
+
+/// Names of all files below a directory.
+fn tree(directory: &Path) -> Vec<String> {
+    fn visit(directory: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(directory, &mut found);
+    found.sort();
+    found
+}

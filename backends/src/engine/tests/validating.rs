@@ -1,0 +1,221 @@
+//! What is refused before anything is touched.
+
+use super::*;
+
+fn refused(plan: Plan, class: FailureClass, says: &[&str]) {
+    let failure = Rig::new(plan).validate().unwrap_err();
+    assert_eq!(failure.class, class, "{failure}");
+    for text in says {
+        assert!(failure.to_string().contains(text), "`{text}` in: {failure}");
+    }
+    assert!(!failure.next_step.is_empty(), "{failure} says what to do next");
+}
+
+fn get(base: &Path) -> Plan {
+    files(base, vec![prepared(10, 100)], vec![execute(100, vec![entry(Operation::Get, 0)])])
+}
+
+#[test]
+fn reading_what_nobody_has_prepared() {
+    let directory = memory();
+    refused(
+        get(directory.path()),
+        FailureClass::Config,
+        &["target/data/prepared-00000000.dat", "no stage prepares it"],
+    );
+    assert!(!directory.path().join("target").exists(), "nothing was made");
+}
+
+#[test]
+fn reading_a_file_that_is_not_there() {
+    let directory = memory();
+    let mut plan = get(directory.path());
+    plan.pools = vec![pool("missing.img", Naming::Single, 1, 0)];
+    refused(plan, FailureClass::Config, &["target/missing.img"]);
+}
+
+#[test]
+fn a_glob_that_matches_nothing() {
+    let directory = memory();
+    std::fs::create_dir(directory.path().join("target")).unwrap();
+    let mut plan = get(directory.path());
+    plan.pools = vec![pool("", Naming::Listed { glob: "data-*.bin".to_owned() }, 0, 0)];
+    refused(plan.clone(), FailureClass::Config, &["nothing matches", "target/data-*.bin"]);
+    plan.pools = vec![pool("", Naming::Listed { glob: "no/such/*".to_owned() }, 0, 0)];
+    refused(plan, FailureClass::Config, &["target/no/such"]);
+}
+
+#[test]
+fn a_data_set_larger_than_the_disk() {
+    let directory = memory();
+    let huge = files(directory.path(), vec![prepared(1 << 20, 1 << 40)], vec![prepare(&[0])]);
+    refused(huge, FailureClass::Resource, &["needs 1024.0 PiB", "are free there"]);
+    assert!(!directory.path().join("target").exists(), "nothing was made");
+}
+
+#[test]
+fn what_exists_already_needs_no_space() {
+    let directory = memory();
+    // A hole is as large as a file needs to be here.
+    let size = 1_u64 << 50;
+    let path = directory.path().join("target/data");
+    std::fs::create_dir_all(&path).unwrap();
+    let file = std::fs::File::create(path.join("prepared-00000000.dat")).unwrap();
+    file.set_len(size).unwrap();
+    let mut plan = files(directory.path(), vec![prepared(1, size)], vec![prepare(&[0])]);
+    Rig::new(plan.clone()).validate().unwrap();
+    plan.pools[0].count = 2;
+    refused(plan, FailureClass::Resource, &["of which 1.0 PiB exist"]);
+}
+
+#[test]
+fn more_memory_than_there_is() {
+    let directory = memory();
+    let mut plan = files(
+        directory.path(),
+        vec![prepared(1, 1 << 40)],
+        vec![prepare(&[0]), execute(100, vec![entry(Operation::Read, 0)])],
+    );
+    if let StageKind::Execute { entries, .. } = &mut plan.stages[1].kind {
+        entries[0].block_size = Some(4 << 30);
+    }
+    plan.concurrency = 1000;
+    plan.target = "null://".parse().unwrap();
+    refused(plan, FailureClass::Resource, &["1000 operations in flight with 4.0 GiB each", "are available"]);
+}
+
+#[test]
+fn no_concurrency() {
+    let mut plan = plan("null://", vec![prepared(1, 1)], vec![prepare(&[0])]);
+    plan.concurrency = 0;
+    refused(plan, FailureClass::Config, &["`concurrency` is 0"]);
+}
+
+#[test]
+fn a_target_below_a_file() {
+    let directory = memory();
+    std::fs::write(directory.path().join("file"), b"x").unwrap();
+    let target = format!("file://{}/file/below", directory.path().display());
+    refused(
+        plan(&target, vec![prepared(1, 1)], vec![prepare(&[0])]),
+        FailureClass::Config,
+        &["file` is a file"],
+    );
+}
+
+#[test]
+fn cleaning_up_the_root() {
+    let plan = plan("file:///", vec![pool("", Naming::Prepared, 1, 1)], vec![cleanup(&[0])]);
+    refused(plan, FailureClass::Config, &["the root of all file systems, is refused"]);
+}
+
+#[test]
+fn stores_that_are_not_there_yet() {
+    let plan = plan("s3://bucket/x", vec![prepared(1, 1)], vec![prepare(&[0])]);
+    refused(plan, FailureClass::Config, &["s3://bucket/x", "file://"]);
+}
+
+#[test]
+fn direct_blocks_that_no_device_can_do() {
+    let directory = memory();
+    let mut plan = files(
+        directory.path(),
+        vec![prepared(1, 1 << 20)],
+        vec![prepare(&[0]), execute(100, vec![entry(Operation::Read, 0)])],
+    );
+    plan.file.direct = true;
+    if let StageKind::Execute { entries, .. } = &mut plan.stages[1].kind {
+        entries[0].block_size = Some(1000);
+    }
+    refused(plan, FailureClass::Config, &["blocks of 1000 bytes"]);
+}
+
+#[test]
+fn blocks_larger_than_every_file() {
+    let directory = memory();
+    let plan = files(
+        directory.path(),
+        vec![prepared(4, 100)],
+        vec![prepare(&[0]), execute(100, vec![entry(Operation::Read, 0)])],
+    );
+    let failure = Rig::new(plan).validate().unwrap_err();
+    assert!(failure.message.contains("no file with a whole block of 4096 bytes"), "{failure}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written() {
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere but where nobody can.
+        let target = "file:///proc/sys/kernel/iobench";
+        if rustix::fs::access("/proc/sys/kernel", rustix::fs::Access::WRITE_OK).is_ok() {
+            return;
+        }
+        refused(
+            plan(target, vec![prepared(1, 1)], vec![prepare(&[0])]),
+            FailureClass::Config,
+            &["cannot be written to"],
+        );
+        return;
+    }
+    let plan = plan("file:///usr/iobench", vec![prepared(1, 1)], vec![prepare(&[0])]);
+    refused(plan, FailureClass::Config, &["`/usr` cannot be written to"]);
+}
+
+#[test]
+fn validation_changes_nothing_and_describes_the_host() {
+    let directory = memory();
+    let mut rig = Rig::new(files(
+        directory.path(),
+        vec![prepared(10, 1000)],
+        vec![prepare(&[0]), execute(100, vec![entry(Operation::Get, 0)])],
+    ));
+    let capabilities = rig.validate().unwrap();
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert!(capabilities.cores >= 1 && capabilities.memory > 0 && !capabilities.host.is_empty());
+    let fact =
+        |name: &str| capabilities.facts.iter().find(|(fact, _)| fact == name).map(|(_, value)| value.clone());
+    assert_eq!(fact("filesystem").as_deref(), Some("tmpfs"));
+    assert!(fact("kernel").is_some_and(|kernel| kernel.starts_with("Linux ")));
+    assert!(
+        fact("engine").is_some() && fact("limit of open files").is_some() && fact("mount options").is_some()
+    );
+}
+
+#[test]
+fn a_data_set_that_fits_into_memory_is_warned_about_on_a_real_disk() {
+    let directory = on_disk();
+    let mut plan = files(
+        directory.path(),
+        vec![prepared(10, 1000)],
+        vec![prepare(&[0]), execute(100, vec![entry(Operation::Get, 0)])],
+    );
+    let warnings = |plan: &Plan| Rig::new(plan.clone()).validate().unwrap().warnings;
+    assert!(warnings(&plan).iter().any(|warning| warning.contains("page cache")));
+    plan.file.direct = true;
+    assert_eq!(warnings(&plan), [""; 0]);
+}
+
+#[test]
+fn configurations_are_read_as_their_users_write_them() {
+    let directory = memory();
+    let (sender, events) = channel();
+    let callback = Arc::new(move |_, event| drop(sender.send(event)));
+    let mut engine = LocalEngine::new(Instant::now(), callback);
+    let mut validate = |yaml: String| {
+        let configure = Configure { yaml, seed: 1, count: 1, ..Configure::default() };
+        engine.command(Epoch(0), EngineCommand::Validate(Box::new(configure)));
+        events.recv_timeout(PATIENCE).unwrap()
+    };
+    let good = format!(
+        "target: file://{}\nduration: 1s\nprepare:\n  ensure_objects:\n    - base_uri: data/\n      count: 3\n      size: 4KiB\nworkload:\n  - op: get\n    path: data/*\n    weight: 1\n",
+        directory.path().display()
+    );
+    let event = validate(good.clone());
+    assert!(
+        matches!(&event, EngineEvent::Validated { outline, .. } if !outline.stages.is_empty()),
+        "{event:?}"
+    );
+    let event = validate(good.replace("duration", "duratoin"));
+    let EngineEvent::Failed { failure, .. } = event else { panic!("{event:?}") };
+    assert!(failure.class == FailureClass::Config && failure.message.contains("duratoin"), "{failure}");
+}
