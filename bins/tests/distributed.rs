@@ -44,7 +44,8 @@ fn three(place: &Place) -> [Agent; 3] {
 /// The directory that agent `index` works in.
 fn data(place: &Place, index: usize) -> PathBuf {
     let agents = place.path().join("data");
-    let mut found: Vec<_> = std::fs::read_dir(agents).map_or(Vec::new(), |entries| entries.flatten().collect());
+    let mut found: Vec<_> =
+        std::fs::read_dir(agents).map_or(Vec::new(), |entries| entries.flatten().collect());
     found.sort_by_key(std::fs::DirEntry::file_name);
     found.get(index).map_or_else(|| place.path().join("nothing yet"), std::fs::DirEntry::path)
 }
@@ -58,8 +59,13 @@ fn end_of(agent: &Value) -> &str {
 }
 
 fn count(operations: &Value) -> u64 {
-    operations.as_array().unwrap().iter().filter(|line| line["size_bucket"] == "all" || line["size_bucket"] == "ALL")
-        .map(|line| line["count"].as_u64().unwrap()).sum()
+    operations
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["size_bucket"] == "all" || line["size_bucket"] == "ALL")
+        .map(|line| line["count"].as_u64().unwrap())
+        .sum()
 }
 
 #[test]
@@ -99,7 +105,9 @@ fn three_agents_start_together_and_the_whole_is_the_sum_of_its_parts() {
     let sum: u64 = parts.iter().map(|part| count(&part["operations"])).sum();
     assert!(whole > 0 && whole == sum, "{whole} {sum}");
     assert_eq!(summary["label"], "complete");
-    for name in ["config.yaml", "environment.json", "workload_results.tsv", "perf_log.tsv", "events.jsonl", "journal"] {
+    for name in
+        ["config.yaml", "environment.json", "workload_results.tsv", "perf_log.tsv", "events.jsonl", "journal"]
+    {
         assert!(place.results().join(name).is_file(), "{name} is missing");
     }
     assert!(!place.results().join("RUNNING").exists());
@@ -137,7 +145,9 @@ fn controller_is_killed(file: fn(&Place) -> PathBuf, kept: bool) {
     run.child.kill().unwrap();
     run.child.wait().unwrap();
     let state = |agent: &Agent| describe(&agent.address);
-    until("idle agents", Duration::from_secs(30), || agents.iter().all(|agent| state(agent).contains("IDLE")));
+    until("idle agents", Duration::from_secs(30), || {
+        agents.iter().all(|agent| state(agent).contains("IDLE"))
+    });
     let before = newest_change(&place.path().join("data"));
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(newest_change(&place.path().join("data")), before, "no load without a controller");
@@ -167,7 +177,11 @@ fn describe(address: &str) -> String {
 fn newest_change(directory: &Path) -> std::time::SystemTime {
     let own = std::fs::metadata(directory).unwrap().modified().unwrap();
     let below = std::fs::read_dir(directory).unwrap().flatten().map(|entry| {
-        if entry.path().is_dir() { newest_change(&entry.path()) } else { entry.metadata().unwrap().modified().unwrap() }
+        if entry.path().is_dir() {
+            newest_change(&entry.path())
+        } else {
+            entry.metadata().unwrap().modified().unwrap()
+        }
     });
     below.max().map_or(own, |newest| newest.max(own))
 }
@@ -211,14 +225,20 @@ fn an_agent_that_cannot_be_reached_is_named() {
     gone.process.child.wait().unwrap();
     let (code, _, stderr) = controller(&place, &file, &[&agent, &gone], &[]).end(LONG);
     assert_eq!(code, 4, "{stderr}");
-    assert!(stderr.contains(&gone.address) && stderr.contains("refused") && stderr.contains("4 attempts"), "{stderr}");
+    assert!(
+        stderr.contains(&gone.address) && stderr.contains("refused") && stderr.contains("4 attempts"),
+        "{stderr}"
+    );
     assert!(!any_file(&place.path().join("data")), "no storage was touched");
 }
 
 #[test]
 fn a_bad_configuration_is_refused_with_line_and_column_before_any_agent_is_asked() {
     let place = Place::new();
-    let file = place.file("bad.yaml", "target: file:///tmp\nduration: 5s\nconcurency: 4\nworkload:\n  - {op: get, path: x/}\n");
+    let file = place.file(
+        "bad.yaml",
+        "target: file:///tmp\nduration: 5s\nconcurency: 4\nworkload:\n  - {op: get, path: x/}\n",
+    );
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -236,8 +256,7 @@ fn results_that_cannot_be_written_are_printed() {
     let file = puts(&place, 2);
     let agent = Agent::start(&place, "a");
     let no_directory = place.file("file", "");
-    let (code, stdout, stderr) =
-        controller_with_results(&no_directory, &file, &[&agent], &[]).end(LONG);
+    let (code, stdout, stderr) = controller_with_results(&no_directory, &file, &[&agent], &[]).end(LONG);
     assert_eq!(code, 7, "{stderr}");
     assert!(stdout.starts_with("COMPLETE") && stdout.contains("put"), "{stdout}");
     assert!(stderr.contains(no_directory.to_str().unwrap()), "{stderr}");

@@ -47,7 +47,8 @@ fn a_run_prepares_measures_cleans_up_and_tells_the_same_in_text_tsv_and_json() {
         let line = stage["operations"].as_array().unwrap().iter().find(|line| line["operation"] == operation);
         let count = line.unwrap()["count"].as_u64().unwrap();
         assert!(count > 0);
-        let row = text.split("\nexecute").nth(1).unwrap().lines().find(|row| row.starts_with(operation)).unwrap();
+        let row =
+            text.split("\nexecute").nth(1).unwrap().lines().find(|row| row.starts_with(operation)).unwrap();
         assert_eq!(row.split_whitespace().nth(1).unwrap().replace(',', ""), count.to_string(), "{row}");
         let in_tsv: u64 = tsv
             .lines()
@@ -88,10 +89,23 @@ fn quick_commands_measure_without_a_file() {
         std::fs::create_dir_all(place.path().join("data")).unwrap();
         let results = place.path().to_str().unwrap().to_owned();
         let (code, stdout, stderr) = iobench(&[
-            operation, &target, "--size", "1MiB", "--duration", "1s", "--concurrency", "4", "--cleanup", "--results", &results,
+            operation,
+            &target,
+            "--size",
+            "1MiB",
+            "--duration",
+            "1s",
+            "--concurrency",
+            "4",
+            "--cleanup",
+            "--results",
+            &results,
         ]);
         assert_eq!(code, 0, "{operation}: {stderr}");
-        assert!(stdout.starts_with("COMPLETE") && stdout.contains(&format!("\n{operation} ")), "{operation}: {stdout}");
+        assert!(
+            stdout.starts_with("COMPLETE") && stdout.contains(&format!("\n{operation} ")),
+            "{operation}: {stdout}"
+        );
         assert_eq!(files(&place.path().join("data")), 0, "{operation} cleans up");
     }
 }
@@ -102,15 +116,51 @@ fn bad_input_is_refused_with_its_reason_and_touches_nothing() {
         ("", "empty", "nothing in it"),
         ("target: 5\nduration: [1]\n", "expected text", "wrong types"),
         ("target: file://DATA\nduration: 1s\nwrokload: []\n", "did you mean `workload`?", "unknown key"),
-        ("target: file://DATA\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1, weight: 0}\n", "weights", "weights 0"),
-        ("target: file://DATA\nduration: 1s\nprepare: {ensure_objects: [{base_uri: a/, count: 1, min_size: 2, max_size: 1}]}\nworkload:\n  - {op: get, path: a/}\n", "more than `max_size`", "min > max"),
-        ("target: file://DATA\nduration: 1s\nworkload:\n  - {op: get, path: none/}\n", "nothing is at", "nothing to read"),
-        ("target: file://DATA\nduration: 1s\nworkload:\n  - {op: read, path: none/f, block_size: 4KiB}\n", "nothing is at", "no file to read"),
-        ("target: file:///sys/iobench\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "stores no data", "a directory that cannot hold data"),
-        ("target: file://DATA\nduration: 1s\nprepare: {ensure_objects: [{base_uri: a/, count: 1000, size: 1TiB}]}\nworkload:\n  - {op: get, path: a/}\n", "free", "larger than the disk"),
-        ("target: file://DATA\nduration: 1s\nconcurrency: 0\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "concurrency of 0", "no concurrency"),
-        ("target: file://DATA\nduration: 0s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "duration", "no duration"),
-        ("target: nfs://host/x\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "unknown scheme", "unknown scheme"),
+        (
+            "target: file://DATA\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1, weight: 0}\n",
+            "weights",
+            "weights 0",
+        ),
+        (
+            "target: file://DATA\nduration: 1s\nprepare: {ensure_objects: [{base_uri: a/, count: 1, min_size: 2, max_size: 1}]}\nworkload:\n  - {op: get, path: a/}\n",
+            "more than `max_size`",
+            "min > max",
+        ),
+        (
+            "target: file://DATA\nduration: 1s\nworkload:\n  - {op: get, path: none/}\n",
+            "nothing is at",
+            "nothing to read",
+        ),
+        (
+            "target: file://DATA\nduration: 1s\nworkload:\n  - {op: read, path: none/f, block_size: 4KiB}\n",
+            "nothing is at",
+            "no file to read",
+        ),
+        (
+            "target: file:///sys/iobench\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n",
+            "stores no data",
+            "a directory that cannot hold data",
+        ),
+        (
+            "target: file://DATA\nduration: 1s\nprepare: {ensure_objects: [{base_uri: a/, count: 1000, size: 1TiB}]}\nworkload:\n  - {op: get, path: a/}\n",
+            "free",
+            "larger than the disk",
+        ),
+        (
+            "target: file://DATA\nduration: 1s\nconcurrency: 0\nworkload:\n  - {op: put, path: a/, object_size: 1}\n",
+            "concurrency of 0",
+            "no concurrency",
+        ),
+        (
+            "target: file://DATA\nduration: 0s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n",
+            "duration",
+            "no duration",
+        ),
+        (
+            "target: nfs://host/x\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n",
+            "unknown scheme",
+            "unknown scheme",
+        ),
     ];
     for (yaml, says, case) in cases {
         let place = Place::new();
@@ -172,8 +222,13 @@ fn an_interrupted_run_removes_half_written_objects_and_keeps_its_results() {
     let file = small(&place, "");
     std::fs::create_dir_all(place.path().join("results")).unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
-    command.arg("run").arg(&file).args(["--set", "duration=60s", "--results"]).arg(place.path().join("results"));
-    let run = Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
+    command
+        .arg("run")
+        .arg(&file)
+        .args(["--set", "duration=60s", "--results"])
+        .arg(place.path().join("results"));
+    let run =
+        Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
     support::until("load", Duration::from_secs(20), || files(&place.path().join("data/new")) > 0);
     std::thread::sleep(Duration::from_millis(1500));
     run.signal("TERM");
@@ -191,7 +246,8 @@ fn a_closed_pipe_is_no_error() {
     let file = small(&place, "");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
     command.arg("run").arg(&file).arg("--results").arg(place.path());
-    let mut run = Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()));
+    let mut run =
+        Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()));
     drop(run.child.stdout.take());
     assert_eq!(run.wait(Duration::from_secs(30)).code(), Some(0));
 }

@@ -21,7 +21,10 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        Self { certificate: place.file(&format!("{name}.pem"), &certificate.pem()), issuer: Issuer::new(params, key) }
+        Self {
+            certificate: place.file(&format!("{name}.pem"), &certificate.pem()),
+            issuer: Issuer::new(params, key),
+        }
     }
 
     fn sign(&self, place: &Place, name: &str) -> [String; 2] {
@@ -60,7 +63,8 @@ fn a_run_over_mutual_tls_completes_and_strangers_are_refused() {
     let (code, _, stderr) = with(&mutual);
     assert_eq!(code, 0, "{stderr}");
 
-    let (code, _, stderr) = with(&["--tls-ca", strangers.path(), "--tls-cert", &client_cert, "--tls-key", &client_key]);
+    let (code, _, stderr) =
+        with(&["--tls-ca", strangers.path(), "--tls-cert", &client_cert, "--tls-key", &client_key]);
     assert_eq!(code, 4, "{stderr}");
     assert!(stderr.contains("not signed by the given authority"), "{stderr}");
 

@@ -140,9 +140,6 @@ mod tests {
 
     #[test]
     fn a_list_of_agents_becomes_a_setting() {
-        assert_eq!(
-            agents_setting("a:1, n[1,3-4]:2"),
-            "distributed.agents=['a:1', 'n[1,3-4]:2']"
-        );
+        assert_eq!(agents_setting("a:1, n[1,3-4]:2"), "distributed.agents=['a:1', 'n[1,3-4]:2']");
     }
 }

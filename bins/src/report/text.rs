@@ -235,7 +235,9 @@ fn remarks(out: &mut String, results: &Results) {
     let advice: Vec<_> = results
         .agents
         .iter()
-        .flat_map(|agent| agent.capabilities.warnings.iter().map(|text| (agent.outcome.id.as_str(), text.as_str())))
+        .flat_map(|agent| {
+            agent.capabilities.warnings.iter().map(|text| (agent.outcome.id.as_str(), text.as_str()))
+        })
         .collect();
     for (agent, warning) in &advice {
         line!(out, "warning: agent {agent}: {warning}");

@@ -1,7 +1,6 @@
 //! Real processes on this host: agents and controllers, started, watched and ended.
 
 #![allow(dead_code, reason = "every test program uses another part of it")]
-#![expect(clippy::allow_attributes, reason = "what is unused differs from one test program to the next")]
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -210,8 +209,5 @@ pub(crate) fn until(what: &str, limit: Duration, test: impl Fn() -> bool) {
 /// Files below a directory.
 pub(crate) fn files(directory: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 })
-        .sum()
+    entries.flatten().map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
 }
