@@ -68,35 +68,13 @@ pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Fault>
     (None, faults)
 }
 
-/// The known word that `word` was probably meant to be.
+/// The known word that `word` was probably meant to be: a third of its letters may be wrong.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase();
-    let scored = known.into_iter().map(|candidate| (distance(&word, candidate), candidate));
-    scored
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Edits (insert, delete, replace, swap neighbours) from one word to another: the optimal string alignment distance.
-fn distance(from: &str, to: &str) -> usize {
-    // A key of a megabyte is not a misspelling, and would cost its length times ours.
-    let from = from.chars().take(64).collect::<Vec<_>>();
-    let to = to.chars().collect::<Vec<_>>();
-    let mut before = vec![0; to.len() + 1];
-    let mut last = (0..=to.len()).collect::<Vec<_>>();
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut best = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                best = best.min(before[j - 1] + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[to.len()]
+    // A key of a megabyte is not a misspelling, and comparing costs its length times ours.
+    let word = word.chars().take(64).collect::<String>().to_ascii_lowercase();
+    let scored = known.into_iter().map(|candidate| (strsim::osa_distance(&word, candidate), candidate));
+    let near = scored.filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3);
+    near.min().map(|(_, candidate)| candidate)
 }
 
 fn one_of(words: &[&str]) -> String {

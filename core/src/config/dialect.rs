@@ -141,12 +141,12 @@ fn unlimited_rate(section: &Node) -> bool {
     section.key("iops").is_some_and(|iops| iops.is("max") || iops.is("0"))
 }
 
-/// Sections of which every known key is in the tables above or handled in [`rename`].
-const TABLE_SECTIONS: &[&str] = &["perf_log", "barrier_sync", "distributed.barrier_sync"];
+/// Sections of which every known key is in the tables above.
+const TABLE_SECTIONS: &[&str] = &["barrier_sync", "distributed.barrier_sync"];
 
 /// Takes the keys of both tables out of `root`, and says so.
 pub(super) fn remove_known(root: &mut Node, problems: &mut Problems<'_>) {
-    rename(root, problems);
+    unfold_agents(root);
     for NoEffect(key, help) in NO_EFFECT {
         let found = find(root, key);
         let name = key.rsplit('.').next().unwrap_or(key);
@@ -171,26 +171,12 @@ pub(super) fn remove_known(root: &mut Node, problems: &mut Problems<'_>) {
     }
 }
 
-/// Other ways to write what is carried out.
-fn rename(root: &mut Node, problems: &mut Problems<'_>) {
-    let other = Path::from("perf_log.interval");
-    if let Some(interval) = root.get(&other).cloned() {
-        if root.key("interval").is_some() {
-            problems.key_error(
-                other.clone(),
-                "this is another name for `interval`, which is given too",
-                "keep one of them",
-            );
-        } else if let Node::Map(entries) = root {
-            entries.push(("interval".to_owned(), interval));
-        }
-        remove(root, &other);
-    }
-    if let Some(Node::List(agents)) = get_mut(root, "distributed.agents".into()) {
-        for agent in agents.iter_mut().filter(|agent| matches!(agent, Node::Text(_))) {
-            let address = std::mem::replace(agent, Node::Null);
-            *agent = Node::Map(vec![("address".to_owned(), address)]);
-        }
+/// An agent may be written as its address alone.
+fn unfold_agents(root: &mut Node) {
+    let Some(Node::List(agents)) = get_mut(root, "distributed.agents".into()) else { return };
+    for agent in agents.iter_mut().filter(|agent| matches!(agent, Node::Text(_))) {
+        let address = std::mem::replace(agent, Node::Null);
+        *agent = Node::Map(vec![("address".to_owned(), address)]);
     }
 }
 

@@ -4,12 +4,10 @@
 //! `build`. The defaults stand here, so that writing a value back gives the effective configuration.
 
 use super::units::{Count, Size, TimeSpan};
+use super::values::{Label, SizeSpec};
 use crate::plan;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// The whole file.
@@ -36,6 +34,8 @@ pub struct Config {
     pub concurrency: Count,
     /// How often statistics are reported.
     pub interval: TimeSpan,
+    /// Another place for `interval`.
+    pub perf_log: Option<PerfLog>,
     /// Deadlines of the agents and the controller.
     pub timeouts: Timeouts,
     /// When a run goes on in spite of failures.
@@ -65,6 +65,7 @@ impl Default for Config {
             warmup_period: seconds(0),
             concurrency: Count(16),
             interval: seconds(1),
+            perf_log: None,
             timeouts: Timeouts::default(),
             policy: Policy::default(),
             error_handling: ErrorHandling::default(),
@@ -81,44 +82,12 @@ fn seconds(seconds: u64) -> TimeSpan {
     TimeSpan(Duration::from_secs(seconds))
 }
 
-/// The value of a label: any scalar, kept as text.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Label(pub String);
-
-impl<'de> Deserialize<'de> for Label {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyScalar;
-
-        impl Visitor<'_> for AnyScalar {
-            type Value = Label;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a number, `true` or `false`")
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Label, E> {
-                Ok(Label(value.to_owned()))
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Label, E> {
-                Ok(Label(value.to_string()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Label, E> {
-                Ok(Label(value.to_string()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Label, E> {
-                Ok(Label(value.to_string()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Label, E> {
-                Ok(Label(value.to_string()))
-            }
-        }
-
-        deserializer.deserialize_any(AnyScalar)
-    }
+/// Another place for `interval`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section with the key `interval`")]
+pub struct PerfLog {
+    /// Another name for the `interval` of the run.
+    pub interval: Option<TimeSpan>,
 }
 
 /// Every deadline; [`plan::Timeouts`] says who keeps it.
@@ -369,16 +338,6 @@ pub enum Fill {
     Zero,
 }
 
-/// A size, or a distribution of sizes.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(untagged)]
-pub enum SizeSpec {
-    /// All alike.
-    Fixed(Size),
-    /// Drawn for each object.
-    Drawn(Distribution),
-}
-
 /// A distribution of sizes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a size, or a section with `type` and its keys")]
@@ -406,38 +365,6 @@ pub enum DistributionKind {
     Fixed,
     Uniform,
     Lognormal,
-}
-
-impl<'de> Deserialize<'de> for SizeSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SizeOrSection;
-
-        impl<'de> Visitor<'de> for SizeOrSection {
-            type Value = SizeSpec;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a size such as `4KiB`, or a section with `type` and its keys")
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<SizeSpec, E> {
-                Size::deserialize(de::value::U64Deserializer::new(value)).map(SizeSpec::Fixed)
-            }
-
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<SizeSpec, E> {
-                Size::deserialize(de::value::F64Deserializer::new(value)).map(SizeSpec::Fixed)
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<SizeSpec, E> {
-                Size::deserialize(de::value::StrDeserializer::new(value)).map(SizeSpec::Fixed)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<SizeSpec, A::Error> {
-                Distribution::deserialize(MapAccessDeserializer::new(access)).map(SizeSpec::Drawn)
-            }
-        }
-
-        deserializer.deserialize_any(SizeOrSection)
-    }
 }
 
 /// A tree of directories.

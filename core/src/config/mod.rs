@@ -14,6 +14,7 @@ mod path;
 mod problems;
 mod source;
 pub mod units;
+pub mod values;
 mod yaml;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ mod tests;
 pub use build::AgentEntry;
 pub use diagnose::{Diagnostic, Diagnostics, Place, Severity};
 
-use crate::plan::{Outline, Plan, Policy, Timeouts};
+use crate::plan::{Outline, Plan, Policy, Scheme, Timeouts};
 use file::Config;
 use problems::Problems;
 use source::Source;
@@ -71,10 +72,8 @@ pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagn
     let mut root = match yaml::parse(yaml) {
         Ok(root) => root,
         Err(bad) => {
-            return Err(Diagnostics::new(
-                vec![Diagnostic::of_yaml(bad, &source.origin, &source.text)],
-                false,
-            ));
+            let only = Diagnostic::of_yaml(bad, &source.origin, &source.text);
+            return Err(Diagnostics::new(vec![only], false));
         }
     };
     let bad;
@@ -91,11 +90,8 @@ pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagn
 /// The run that a tree describes, still without its warnings. What is wrong with it is in `problems`.
 fn understand(root: &mut yaml::Node, origin: &str, problems: &mut Problems<'_>) -> Option<Run> {
     if *root == yaml::Node::Null {
-        problems.error(
-            "",
-            "the configuration is empty",
-            "begin with `target: file:///mnt/data` and a `workload`",
-        );
+        let help = "begin with `target: file:///mnt/data` and a `workload`";
+        problems.error("", "the configuration is empty", help);
         return None;
     }
     let mut config = read(root, problems)?;
@@ -134,6 +130,7 @@ impl Run {
             plan.target = agent.target.clone();
             plan.concurrency = agent.concurrency;
             plan.share = agent.share;
+            plan.file.direct = self.config.file.direct == Some(true) || agent.target.scheme == Scheme::Direct;
         }
         plan
     }

@@ -66,12 +66,12 @@ impl<'a> Problems<'a> {
 
     fn add(&mut self, severity: Severity, path: &Path, part: Part, message: String, help: String) {
         self.errors += usize::from(severity == Severity::Error);
-        // Finding a place costs a pass over the file, so only for those that are shown.
-        if self.list.len() < SHOWN_MAX {
+        // Finding a place costs a pass over the file, so only for those that are shown. Warnings are few: one a key.
+        if severity == Severity::Warning || self.errors <= SHOWN_MAX {
             let place = self.source.place(path, part);
             self.list.push(Diagnostic::new(severity, &message, &help, place));
         } else {
-            self.more |= severity == Severity::Error;
+            self.more = true;
         }
     }
 

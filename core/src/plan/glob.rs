@@ -78,6 +78,6 @@ mod tests {
     #[test]
     fn a_malicious_glob_takes_no_exponential_time() {
         assert!(!glob_matches(&"*a".repeat(200), &"a".repeat(199)));
-        assert!(!glob_matches(&"**/a/".repeat(200), &"a/".repeat(400)));
+        assert!(!glob_matches(&"**/a/".repeat(200), &("a/".repeat(400) + "b")));
     }
 }

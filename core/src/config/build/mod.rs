@@ -24,6 +24,9 @@ use std::time::Duration;
 const CONCURRENCY_MAX: u64 = 65_536;
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// Stands for a target that is missing, which has been reported.
+const NOWHERE: Uri = Uri { scheme: Scheme::Null, path: String::new() };
+
 /// What [`build`] makes of a file.
 pub(super) struct Built {
     pub(super) name: String,
@@ -41,15 +44,12 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
     let configured = configured_target(config, problems);
     let agents = distribute(config, configured.as_ref(), concurrency, problems);
     // Paths are checked against the common target, or without one against an agent's: relative paths fit all.
-    let stand_in = || {
-        agents
-            .first()
-            .map_or_else(|| Uri { scheme: Scheme::Null, path: String::new() }, |agent| agent.target.clone())
-    };
-    let target = configured.unwrap_or_else(stand_in);
-    let file = file_options(config, &target, problems);
+    let target = configured.or_else(|| agents.first().map(|agent| agent.target.clone())).unwrap_or(NOWHERE);
+    let direct_uri =
+        agents.iter().map(|agent| &agent.target).chain([&target]).any(|uri| uri.scheme == Scheme::Direct);
+    let file = file_options(&config.file, target.scheme == Scheme::Direct, direct_uri, problems);
     let mut pools = Pools::described(&config.prepare, &target, problems);
-    let around = workload::Around { target: &target, direct: file.direct };
+    let around = workload::Around { target: &target, direct: file.direct || direct_uri };
     let entries = workload::entries(&mut config.workload, &around, &mut pools, problems);
     let timeouts = timeouts(config, root, problems);
     let stages = stages::Parts { config, pools: &pools, entries: &entries }.stages(problems);
@@ -196,6 +196,28 @@ fn number(count: Count, min: u32, at: &str, problems: &mut Problems<'_>) -> u32 
     })
 }
 
+/// How often statistics are reported; `None` when what is written is not possible.
+fn interval(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
+    let mut at = "interval";
+    if let Some(other) = config.perf_log.take().and_then(|section| section.interval) {
+        at = "perf_log.interval";
+        if root.key("interval").is_some() {
+            problems.key_error(
+                at,
+                "this is another name for `interval`, which is given too",
+                "keep one of them",
+            );
+        }
+        config.interval = other;
+    }
+    let interval = config.interval;
+    if !(INTERVALS.0..=INTERVALS.1).contains(&interval.0) {
+        problems.error(at, format!("an interval of {interval} is not possible"), "write 100ms to 10s");
+        return None;
+    }
+    Some(interval.0)
+}
+
 fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Timeouts {
     let ready = config.distributed.as_mut().and_then(|distributed| distributed.agent_ready_timeout.take());
     if let Some(ready) = ready {
@@ -205,17 +227,8 @@ fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Ti
         }
         config.timeouts.progress = ready;
     }
-    let interval = config.interval;
-    let possible = (INTERVALS.0..=INTERVALS.1).contains(&interval.0);
-    if !possible {
-        problems.error(
-            "interval",
-            format!("an interval of {interval} is not possible"),
-            "write 100ms to 10s",
-        );
-    }
+    let least = interval(config, root, problems).map_or(Duration::ZERO, |interval| interval * 3);
     let file = &config.timeouts;
-    let least = if possible { interval.0 * 3 } else { Duration::ZERO };
     for (key, value) in [("silence", file.silence), ("hung", file.hung)] {
         if value.0 < least {
             let message = format!("`{key}` must be at least three intervals, {}", TimeSpan(least));
@@ -289,14 +302,17 @@ fn error_policy(config: &Config, problems: &mut Problems<'_>) -> ErrorPolicy {
     }
 }
 
-fn file_options(config: &mut Config, target: &Uri, problems: &mut Problems<'_>) -> FileOptions {
-    let by_scheme = target.scheme == Scheme::Direct;
-    if by_scheme && config.file.direct == Some(false) {
+/// `by_scheme`: whether the common target bypasses the page cache; `somewhere`: whether any agent's does.
+fn file_options(
+    file: &file::FileAccess,
+    by_scheme: bool,
+    somewhere: bool,
+    problems: &mut Problems<'_>,
+) -> FileOptions {
+    if somewhere && file.direct == Some(false) {
         let help = "write a `file://` target, or remove `direct`";
         problems.error("file.direct", "this contradicts the `direct://` target", help);
     }
-    let direct = by_scheme || config.file.direct == Some(true);
-    let file = &config.file;
     FileOptions {
         engine: match file.engine {
             file::Engine::Auto => FileEngine::Auto,
@@ -304,7 +320,7 @@ fn file_options(config: &mut Config, target: &Uri, problems: &mut Problems<'_>) 
             file::Engine::Posix => FileEngine::Posix,
         },
         threads: file.threads.map(|threads| concurrency(threads, "file.threads", problems)),
-        direct,
+        direct: by_scheme || file.direct == Some(true),
         fsync: match file.fsync {
             file::Fsync::Never => Fsync::Never,
             file::Fsync::Each => Fsync::Each,

@@ -38,7 +38,7 @@ impl Relative {
 
     /// The directory that surely contains what is named, as the prefix of keys.
     pub(super) fn fixed_base(&self) -> String {
-        if !self.is_glob() {
+        if self.directory && !self.is_glob() {
             return self.base();
         }
         let fixed = self.path.split('*').next().unwrap_or_default();
@@ -47,7 +47,7 @@ impl Relative {
 
     /// A glob over keys: a directory stands for everything in it.
     pub(super) fn glob(&self) -> String {
-        if self.is_glob() && !self.directory { self.path.clone() } else { format!("{}**", self.base()) }
+        if self.directory { format!("{}**", self.base()) } else { self.path.clone() }
     }
 }
 
@@ -109,8 +109,11 @@ mod tests {
         assert_eq!(parse("a/").unwrap().glob(), "a/**");
         assert_eq!(parse("/").unwrap().glob(), "**");
         assert_eq!(parse("a/*.dat").unwrap().glob(), "a/*.dat");
+        assert_eq!(parse("a/*/").unwrap().glob(), "a/*/**");
+        assert_eq!(parse("a/b").unwrap().glob(), "a/b");
         assert_eq!(parse("a/b*/c").unwrap().fixed_base(), "a/");
         assert_eq!(parse("*").unwrap().fixed_base(), "");
         assert_eq!(parse("a/b/").unwrap().fixed_base(), "a/b/");
+        assert_eq!(parse("a/b").unwrap().fixed_base(), "a/");
     }
 }

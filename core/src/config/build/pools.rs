@@ -248,41 +248,50 @@ enum Coverage {
     None,
 }
 
-/// Stands for a number that can be anything: only a wildcard matches it.
+/// Stands for digits that can be anything: only a wildcard matches it.
 const ANY: &str = "\u{1}";
 /// So many real keys are tried to find out whether a path means a part of a pool.
-const KEYS_TRIED: u64 = 100;
+const KEYS_TRIED: u64 = 20;
 
 fn coverage(path: &Relative, pool: &Pool) -> Coverage {
-    let glob = if path.is_glob() || path.directory { path.glob() } else { format!("{}/**", path.path) };
+    // Without a wildcard it is one key, or a directory that need not be written like one.
+    let globs = if path.is_glob() {
+        vec![path.glob()]
+    } else {
+        vec![path.path.clone(), format!("{}**", path.base())]
+    };
     let matches = |below: &String| {
         let key = format!("{}{below}", pool.base);
-        glob_matches(&glob, &key) || (!path.is_glob() && key == path.path)
+        globs.iter().any(|glob| glob_matches(glob, &key))
     };
-    let any = generic_keys(&pool.naming);
-    if any.iter().all(matches) {
+    let generic = generic_keys(pool);
+    if generic.iter().all(matches) {
         return Coverage::All;
     }
     let tried = first_keys(pool);
-    let found = tried.iter().filter(|key| matches(key)).count();
+    let found = tried.iter().filter(|key| matches(key)).count() as u64;
     match &pool.naming {
-        Naming::Prepared if found as u64 == pool.count => Coverage::All,
-        _ if found > 0 || any.iter().any(matches) => Coverage::Some,
-        // A literal part of the number, as in `prepared-0123*.dat`.
+        Naming::Prepared if found == pool.count => Coverage::All,
+        _ if found > 0 || generic.iter().any(matches) => Coverage::Some,
+        // A number written out in part, as in `prepared-0123*.dat`.
         Naming::Prepared if path.path.starts_with(&format!("{}prepared-", pool.base)) => Coverage::Some,
         _ => Coverage::None,
     }
 }
 
-/// One key for each shape that keys of a pool have, numbers replaced by [`ANY`].
-fn generic_keys(naming: &Naming) -> Vec<String> {
-    match naming {
+/// One key for each shape that keys of a pool have: what differs between them is [`ANY`], and a path that matches
+/// these matches all.
+fn generic_keys(pool: &Pool) -> Vec<String> {
+    let largest = pool.count.saturating_sub(1).to_string().len();
+    let number = format!("{}{ANY}", "0".repeat(8_usize.saturating_sub(largest)));
+    match &pool.naming {
         Naming::Tree(tree) => {
             let levels = if tree.all_levels { 1..=tree.depth } else { tree.depth..=tree.depth };
-            let key = |level: u32| (0..level).map(|_| format!("d{ANY}_w{ANY}.dir/")).collect::<String>();
-            levels.map(|level| format!("{}file_{ANY}.dat", key(level))).collect()
+            let directories =
+                |level: u32| (1..=level).map(|level| format!("d{level}_w{ANY}.dir/")).collect::<String>();
+            levels.map(|level| format!("{}file_{number}.dat", directories(level))).collect()
         }
-        _ => vec![format!("prepared-{ANY}.dat")],
+        _ => vec![format!("prepared-{number}.dat")],
     }
 }
 

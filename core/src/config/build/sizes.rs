@@ -1,9 +1,10 @@
 //! The ways to write sizes → one [`SizeSpec`].
 
-use crate::config::file::{Distribution, DistributionKind, SizeSpec as Written};
+use crate::config::file::{Distribution, DistributionKind};
 use crate::config::path::Path;
 use crate::config::problems::Problems;
 use crate::config::units::Size;
+use crate::config::values::SizeSpec as Written;
 use crate::plan::SizeSpec;
 
 /// What cannot even be an offset in a file.

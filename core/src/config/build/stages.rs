@@ -143,6 +143,10 @@ impl Parts<'_> {
             }
             stages.push((stage.order, index, Stage { name, kind }));
         }
+        if let Some(index) = written.iter().position(|stage| stage.kind == file::StageKind::Validation) {
+            let help = "every run is validated before its first stage";
+            problems.warning(list.child(index), "a validation stage has no effect", help);
+        }
         if !orders.is_empty() && written.iter().any(|stage| stage.order.is_none()) {
             problems.error(
                 list,
@@ -192,11 +196,7 @@ impl Parts<'_> {
                 );
                 Some(self.cleanup())
             }
-            file::StageKind::Validation => {
-                let message = "a validation stage has no effect";
-                problems.warning(at.clone(), message, "every run is validated before its first stage");
-                None
-            }
+            file::StageKind::Validation => None,
             file::StageKind::Custom | file::StageKind::Hybrid => {
                 let help = "remove this stage; supported are `prepare`, `execute` and `cleanup`";
                 problems.error(at.child("type"), "this type of stage is not supported by this version", help);

@@ -167,28 +167,20 @@ fn pool_of(
 
 /// Objects that nobody prepares: what PUT of this run makes (for LIST), one file, or whatever is found.
 fn existing(path: &Relative, operation: Operation, pools: &mut Pools) -> PoolId {
-    let put = |pool: &&Pool| pool.naming == Naming::Put && pool.base == path.base();
-    if operation == Operation::List
-        && !path.is_glob()
-        && let Some(pool) = pools.all.iter().find(put).cloned()
-    {
-        return pools.add(pool);
+    let pool =
+        |base, naming, count| Pool { base, naming, count, sizes: SizeSpec::Fixed(0), fill: Fill::Random };
+    if operation == Operation::List && !path.is_glob() {
+        let base = path.base();
+        let put = pools.all.iter().find(|pool| pool.naming == Naming::Put && pool.base == base).cloned();
+        let glob = format!("{base}**");
+        return pools.add(put.unwrap_or_else(|| pool(base, Naming::Listed { glob }, 0)));
     }
     let blocks = matches!(operation, Operation::Read | Operation::Write);
-    let single = !path.is_glob()
-        && operation != Operation::List
-        && (!path.directory || (blocks && path.path.is_empty()));
-    let (base, naming, count) = if single {
-        (path.path.clone(), Naming::Single, 1)
-    } else {
-        let glob = if operation == Operation::List && !path.is_glob() {
-            format!("{}**", path.base())
-        } else {
-            path.glob()
-        };
-        (path.fixed_base(), Naming::Listed { glob }, 0)
-    };
-    pools.add(Pool { base, naming, count, sizes: SizeSpec::Fixed(0), fill: Fill::Random })
+    // The target itself may be a file or a device; any other directory is written with a slash.
+    if blocks && !path.is_glob() && (!path.directory || path.path.is_empty()) {
+        return pools.add(pool(path.path.clone(), Naming::Single, 1));
+    }
+    pools.add(pool(path.fixed_base(), Naming::Listed { glob: path.glob() }, 0))
 }
 
 /// The pool that PUT fills.

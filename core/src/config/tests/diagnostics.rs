@@ -1,6 +1,6 @@
 //! What a person sees.
 
-use super::{bad, good, with, working, wrong};
+use super::{GOOD, bad, good, with, working, wrong};
 use crate::config::Severity;
 
 #[test]
@@ -169,4 +169,27 @@ warning: `backend` has no effect
         (run.warnings[0].severity, run.warnings[0].to_string().as_str()),
         (Severity::Warning, expected)
     );
+}
+
+#[test]
+fn warnings_do_not_crowd_out_an_error() {
+    let ignored = [
+        "version",
+        "backend",
+        "objects",
+        "data_size",
+        "record_count",
+        "cleanup",
+        "force_overwrite",
+        "processes",
+    ];
+    let more = ["processing_mode", "enable_metadata_cache", "cache_checkpoint_interval_secs", "kv_cache_dir"];
+    let even_more = ["s3dlio_optimization", "deployment", "volumes"];
+    let mut yaml =
+        ignored.iter().chain(&more).chain(&even_more).map(|key| format!("{key}: 1\n")).collect::<String>();
+    yaml += "perf_log: {enabled: 1, interval_seconds: 1}\nbarrier_sync: {timeout_seconds: 1}\n";
+    yaml += &GOOD.replace("prepare:", "prepare:\n  enabled: 1\n  file_size: 1\n  fill: 1\n  dedup_factor: 2");
+    let bad = bad(&(yaml + "concurrency: 0\n"));
+    assert_eq!(bad.iter().filter(|one| one.severity == Severity::Warning).count(), 22);
+    assert!(bad.to_string().contains("a concurrency of 0 is impossible"));
 }

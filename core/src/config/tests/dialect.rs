@@ -195,11 +195,12 @@ fn asking_for_what_happens_anyway_is_fine() {
 fn sections_of_theirs_are_strict_too() {
     assert_eq!(wrong(&with("perf_log: {interval: 1s, pth: x}")), ["7:26 unknown key `pth`"]);
     assert_eq!(wrong(&with("perf_log: {path: x}")), ["7:12 `path` is not supported by this version"]);
-    assert_eq!(wrong(&with("perf_log: yes")), ["7:11 expected a section with keys"]);
+    assert_eq!(wrong(&with("barrier_sync: 5")), ["7:15 expected a section with keys"]);
     assert_eq!(
         wrong(&with("distributed: {agents: [a], barrier_sync: {enable: true}}")),
         ["7:43 unknown key `enable`"]
     );
+    assert_eq!(wrong(&with("perf_log: {interval: 1h}")), ["7:22 an interval of 1h is not possible"]);
     let both = "interval: 1s\nperf_log: {interval: 2s}";
     assert_eq!(wrong(&with(both)), ["8:12 this is another name for `interval`, which is given too"]);
     let ready = "timeouts: {progress: 1m}\ndistributed: {agents: [a], agent_ready_timeout: 120}";

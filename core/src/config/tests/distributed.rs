@@ -62,6 +62,20 @@ fn agents_can_differ() {
 }
 
 #[test]
+fn an_agent_with_a_direct_target_bypasses_the_page_cache_alone() {
+    let keys = "agents: [a, {address: b, target_override: 'direct:///y'}]";
+    let run = good(&distributed(keys));
+    assert_eq!((run.plan(0, 0).file.direct, run.plan(1, 0).file.direct), (false, true));
+    let blocks = distributed(keys).replace("op: get", "block_size: 1000, op: read");
+    assert_eq!(
+        wrong(&blocks),
+        ["6:18 direct access needs blocks in multiples of 512 bytes, and 1000 is none"]
+    );
+    let contradiction = distributed(keys) + "file: {direct: false}\n";
+    assert_eq!(wrong(&contradiction), ["8:16 this contradicts the `direct://` target"]);
+}
+
+#[test]
 fn agents_on_one_host_are_told_apart_by_their_ports() {
     let placed = placed("agents: ['127.0.0.1:[7420-7421]', '[::1]:7420']");
     let ids = placed.iter().map(|(id, ..)| id.as_str()).collect::<Vec<_>>();

@@ -81,15 +81,14 @@ fn depth_and_length_are_bounded() {
             "{open}: {message}"
         );
     }
-    let stairs = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
+    let stairs = (0..40).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
     assert!(quickly(&stairs).contains("nested more than 32 deep"));
     assert!(quickly(&"- 1\n".repeat(LONG / 4)).contains("more than 50000 values"));
     assert!(quickly(&format!("{}: 1", "k".repeat(LONG))).contains("not valid YAML"));
     assert!(quickly(&format!("? {}\n: 1", "k".repeat(LONG))).contains("unknown key `kkkk"));
     assert!(quickly(&format!("target: {}", "9".repeat(LONG))).contains("error: `999"));
-    assert!(quickly(&format!("duration: {}", "9".repeat(LONG))).contains("expected a duration"));
+    assert!(quickly(&format!("duration: {}", "9".repeat(LONG))).contains("is not a duration"));
     assert!(quickly(&"&a ".repeat(LONG / 3)).contains("not valid YAML"));
-    assert!(quickly(&"workload: [".repeat(60)).contains("not valid YAML"));
 }
 
 #[test]
@@ -98,6 +97,13 @@ fn many_entries_are_refused_by_number() {
     assert!(quickly(&format!("{GOOD}{entries}")).contains("more than 256 entries"));
     let agents = "distributed: {agents: ['h[1-4000]', 'g[1-4000]']}\n";
     assert!(quickly(&format!("{GOOD}{agents}")).contains("more than 4096 agents"));
+    let sets = (0..256).map(|i| format!("    - {{base_uri: s{i}/a, count: 1000}}\n")).collect::<String>();
+    let entries = "  - {op: get, path: '**/a/*7.dat'}\n".repeat(255);
+    let both = GOOD
+        .replace("workload:", &format!("{sets}workload:"))
+        .replace("    - {base_uri: data/, count: 10, size: 64KiB}\n", "");
+    let message = quickly(&format!("{both}{entries}"));
+    assert!(message.contains("objects of several sets: `s0/a/`"), "{message}");
     let unknown = (0..20_000).map(|i| format!("k{i}: 1\n")).collect::<String>();
     assert!(quickly(&unknown).contains("unknown key `k0`"));
 }
