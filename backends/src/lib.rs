@@ -13,7 +13,7 @@ pub mod executor;
 pub mod storage;
 
 mod file;
-mod host;
+pub mod host;
 mod object;
 
 pub use engine::LocalEngine;

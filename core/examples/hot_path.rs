@@ -4,6 +4,7 @@
 //! Each figure is the best of five rounds, as everything else on the machine only adds to it.
 
 #![expect(clippy::print_stdout, reason = "a figure on the terminal is what it is for")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Scheme, Share, SizeSpec,

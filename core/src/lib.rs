@@ -11,6 +11,8 @@ pub mod agent;
 pub mod config;
 pub mod controller;
 pub mod engine;
+#[cfg(test)]
+mod harness;
 pub mod machine;
 pub mod message;
 pub mod plan;

@@ -64,6 +64,19 @@ pub(super) fn check_plan(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The kind of a file system that shows the kernel's state instead of storing data. Magic numbers: statfs(2).
+fn pseudo_file_system(path: &Path) -> Option<&'static str> {
+    match rustix::fs::statfs(path).ok()?.f_type {
+        0x9fa0 => Some("proc"),
+        0x6265_6572 => Some("sysfs"),
+        0x1cd1 => Some("devpts"),
+        0x6462_6720 => Some("debugfs"),
+        0x7472_6163 => Some("tracefs"),
+        0x0027_e0eb | 0x6367_7270 => Some("cgroup"),
+        _ => None,
+    }
+}
+
 /// Whether the target can be reached, and written to if that is planned.
 pub(super) fn check_target(plan: &Plan) -> Result<(), Failure> {
     if !is_file(plan) {
@@ -74,6 +87,10 @@ pub(super) fn check_target(plan: &Plan) -> Result<(), Failure> {
     if existing != path && !existing.is_dir() {
         let message = format!("`{}` cannot be made: `{}` is a file", path.display(), existing.display());
         return Err(config(message, "set `target` to a directory"));
+    }
+    if let Some(kind) = pseudo_file_system(&existing) {
+        let message = format!("`{}` is in a {kind} file system, which stores no data", existing.display());
+        return Err(config(message, "set `target` to a directory on the storage to be measured"));
     }
     let may = |access, what: &str| {
         rustix::fs::access(&existing, access).map_err(|errno| {

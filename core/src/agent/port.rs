@@ -1,5 +1,6 @@
 //! What goes into the agent's machine and what comes out.
 
+use super::state::StateName;
 use crate::engine::{EngineCommand, EngineEvent, Epoch};
 use crate::message::{AgentMessage, ControlMessage, Gone, RunId, StreamId};
 
@@ -31,6 +32,15 @@ pub enum Output {
     Engine(Epoch, EngineCommand),
     /// The controller did not confirm these results: keep them under the state directory and say where.
     Keep(Box<KeptRun>),
+    /// The documented state has changed.
+    Entered {
+        /// From this one …
+        from: StateName,
+        /// … to this one, which is among its successors.
+        to: StateName,
+    },
+    /// Something the person who looks after this agent should read.
+    Warn(String),
     /// After [`Input::Shutdown`]: everything is flushed, the process may end.
     Exit,
 }
@@ -46,6 +56,10 @@ pub struct KeptRun {
     pub index: u32,
     /// The configuration as the agent received it.
     pub yaml: String,
+    /// The settings that went over it.
+    pub overrides: Vec<String>,
+    /// What everything random derived from.
+    pub seed: u64,
     /// What was not acknowledged, oldest first; the last one is the terminal message with the totals.
     pub messages: Vec<AgentMessage>,
 }

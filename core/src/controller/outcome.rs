@@ -1,5 +1,7 @@
 //! How a run ended and what its numbers may claim.
 
+use super::machine::Controller;
+use super::roster::{Peer, Step};
 use crate::message::RunId;
 use crate::time::{Mono, Unix};
 use serde::{Deserialize, Serialize};
@@ -148,6 +150,84 @@ pub enum AgentEnd {
     Failed,
     /// Stopped because the run was.
     Aborted,
+}
+
+impl Controller {
+    /// What the run has come to.
+    pub(super) fn outcome(&self) -> Outcome {
+        let planned = self.planned();
+        let agents: Vec<_> = self.peers.iter().map(|peer| agent_outcome(peer, planned)).collect();
+        let (completed, _) = self.ended();
+        let label = match &self.condemned {
+            Some(condemned) => condemned.label,
+            None if completed == agents.len() => Label::Complete,
+            None => Label::Partial,
+        };
+        let cause = match &self.condemned {
+            Some(condemned) => condemned.cause.clone(),
+            None => first_failure(&agents),
+        };
+        let delivered: u128 = agents.iter().map(|agent| u128::from(agent.ran)).sum();
+        let wanted = u128::from(planned) * agents.len() as u128;
+        let coverage =
+            (delivered * 1_000_000).checked_div(wanted).unwrap_or(if completed > 0 { 1_000_000 } else { 0 });
+        Outcome {
+            run: self.order.run,
+            exit: self.exit(completed),
+            label,
+            cause,
+            agents,
+            starts: self.starts.clone(),
+            coverage_ppm: u32::try_from(coverage).unwrap_or(1_000_000),
+            results_failure: self.results_failure.clone(),
+        }
+    }
+
+    /// An interrupt outranks everything; then the earliest cause; results that could not be written replace success.
+    fn exit(&self, completed: usize) -> ExitCode {
+        let by_count = match completed {
+            0 => ExitCode::NoneCompleted,
+            some if some < self.peers.len() => ExitCode::SomeCompleted,
+            _ => ExitCode::AllCompleted,
+        };
+        let exit = self.condemned.as_ref().and_then(|condemned| condemned.exit).unwrap_or(by_count);
+        match exit {
+            ExitCode::AllCompleted | ExitCode::SomeCompleted if !self.results_failure.is_empty() => {
+                ExitCode::ResultsUnwritten
+            }
+            exit => exit,
+        }
+    }
+}
+
+fn agent_outcome(peer: &Peer, planned: u64) -> AgentOutcome {
+    let (end, reason) = match &peer.step {
+        Step::Over { end, reason } => (*end, reason.clone()),
+        _ => (AgentEnd::Aborted, "the run ended before it did".to_owned()),
+    };
+    let ran = if end == AgentEnd::Completed { planned } else { peer.ran.min(planned) };
+    AgentOutcome {
+        id: peer.spec.id.clone(),
+        address: peer.spec.address.clone(),
+        end,
+        reason,
+        ran,
+        planned,
+        invalid: peer.invalid,
+        merged: peer.merged,
+        missing: peer.delivery.missing,
+    }
+}
+
+fn first_failure(agents: &[AgentOutcome]) -> String {
+    let failed: Vec<_> = agents.iter().filter(|agent| agent.end != AgentEnd::Completed).collect();
+    match failed.as_slice() {
+        [] => String::new(),
+        [only] => format!("agent {} failed: {}", only.id, only.reason),
+        [first, rest @ ..] => {
+            format!("agent {} failed: {}; and {} more", first.id, first.reason, rest.len())
+        }
+    }
 }
 
 mod run_id {

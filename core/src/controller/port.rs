@@ -1,6 +1,7 @@
 //! What goes into the controller's machine and what comes out.
 
 use super::outcome::Outcome;
+use super::state::{AgentState, RunState};
 use crate::message::{AgentIndex, AgentMessage, ControlMessage, Gone, RunId, StreamId};
 use crate::plan::{Outline, Policy};
 use std::fmt;
@@ -131,6 +132,22 @@ pub enum Output {
     Drop(AgentIndex, StreamId),
     /// Write this message to the journal; answer [`Input::Persisted`] or [`Input::PersistFailed`].
     Persist(AgentIndex, Box<AgentMessage>),
+    /// The documented state of one agent, as the controller sees it, has changed.
+    AgentEntered {
+        /// Whose.
+        agent: AgentIndex,
+        /// From this one …
+        from: AgentState,
+        /// … to this one, which is among its successors.
+        to: AgentState,
+    },
+    /// The documented state of the run has changed.
+    RunEntered {
+        /// From this one …
+        from: RunState,
+        /// … to this one, which is among its successors.
+        to: RunState,
+    },
     /// Something a person should read.
     Notice(Notice),
     /// The run is over. The last output.

@@ -1,0 +1,137 @@
+//! `iobench-agent`: does the work on one host, run after run.
+
+use super::output::{complain, print};
+use super::{REJECTED, block_on, output, parse};
+use crate::drive::agent::{Event, Ports, engine_events};
+use crate::drive::{self, Inbox, Local, SystemClock};
+use crate::grpc::{self, tls::ServerTls};
+use crate::results;
+use crate::run::description;
+use crate::ui::LogAgent;
+use anyhow::Context;
+use clap::Parser;
+use iobench_backends::LocalEngine;
+use iobench_core::agent::{Agent, KeptRun};
+use iobench_core::time::Now;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::transport::Server;
+use tracing::{error, info, warn};
+
+/// Do the work of a benchmark on this host, run after run
+#[derive(Parser, Debug)]
+#[command(name = "iobench-agent", version, max_term_width = 100)]
+struct Cli {
+    /// Address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7420")]
+    listen: SocketAddr,
+    /// Where results are kept that no controller has confirmed (the last 20 runs)
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Our certificate (PEM); switches TLS on
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of our certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Serve only controllers whose certificate this authority has signed (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Log more
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// The program.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli: Cli = match parse(arguments) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    output::log(if cli.verbose { "debug" } else { "info" });
+    match block_on(serve(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format!("{error:#}"));
+            ExitCode::from(REJECTED)
+        }
+    }
+}
+
+async fn serve(cli: Cli) -> anyhow::Result<()> {
+    let state = cli.state_dir.clone().map_or_else(default_state_dir, Ok)?;
+    let mut server = Server::builder();
+    if let Some(tls) = server_tls(&cli) {
+        server = server.tls_config(tls.config()?).context("TLS cannot be set up")?;
+    } else if !cli.listen.ip().is_loopback() {
+        warn!(
+            "listening on {} without TLS: whoever reaches this port can make this host read, write and delete files as this user",
+            cli.listen
+        );
+    }
+    let (bound, incoming) = grpc::listen(cli.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; is another agent running there?", cli.listen))?;
+    let clock = SystemClock::start();
+    let inbox = Inbox::default();
+    end_on_signals(inbox.local())?;
+    let ports = Ports {
+        clock,
+        engine: LocalEngine::new(clock.origin(), engine_events(&inbox)),
+        observer: LogAgent,
+        keep: move |now, run| keep(&state, now, &run),
+        description: description(""),
+    };
+    print(&format!("iobench-agent {} listening on {bound}\n", env!("CARGO_PKG_VERSION")));
+    let serving = grpc::serve(server, incoming, inbox.local(), inbox.remote());
+    tokio::select! {
+        () = drive::agent::run(Agent::new(), inbox, ports) => Ok(()),
+        served = serving => served.context("the server ended"),
+    }
+}
+
+fn server_tls(cli: &Cli) -> Option<ServerTls> {
+    let (cert, key) = cli.tls_cert.clone().zip(cli.tls_key.clone())?;
+    Some(ServerTls { cert, key, client_ca: cli.tls_client_ca.clone() })
+}
+
+/// Where state belongs according to the XDG Base Directory Specification.
+fn default_state_dir() -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    base.map(|base| base.join("iobench-agent"))
+        .context("neither XDG_STATE_HOME nor HOME is set; give --state-dir")
+}
+
+fn keep(state: &Path, now: Now, run: &KeptRun) {
+    match results::keep(state, now, run) {
+        Ok(path) => info!(
+            "no controller confirmed the results of run {}: kept in {}; read them with iobench merge",
+            run.run,
+            path.display()
+        ),
+        Err(error) => {
+            error!("no controller confirmed the results of run {}, and they cannot be kept: {error}", run.run)
+        }
+    }
+}
+
+/// SIGINT and SIGTERM end the agent: it stops its run and tells its controller first.
+fn end_on_signals(local: Local<Event>) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = interrupt.recv() => local.send(Event::Shutdown),
+                Some(()) = terminate.recv() => local.send(Event::Shutdown),
+                else => return,
+            }
+        }
+    });
+    Ok(())
+}

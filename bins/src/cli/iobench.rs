@@ -1,0 +1,157 @@
+//! `iobench`: one host, and everything about results.
+
+use super::options::{RunOptions, read, show};
+use super::output::{complain, print, warn};
+use super::quick::Quick;
+use super::{REJECTED, USAGE, block_on, parse};
+use crate::report;
+use crate::results::{Results, merge, rebuild};
+use crate::run;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use iobench_core::config;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measure file systems and object stores
+#[derive(Parser, Debug)]
+#[command(name = "iobench", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Carry out the run that a configuration file describes, on this host
+    Run {
+        /// The configuration; `-` reads standard input
+        file: PathBuf,
+        #[command(flatten)]
+        options: RunOptions,
+    },
+    /// Say what is understood of a configuration file; touches no storage
+    Check(Check),
+    /// Measure reads of blocks, e.g. `iobench read file:///mnt/t --block-size 4KiB --size 4GiB`
+    Read(Quick),
+    /// Measure writes of blocks
+    Write(Quick),
+    /// Measure reads of whole objects
+    Get(Quick),
+    /// Measure writes of whole objects
+    Put(Quick),
+    /// Show the results in a directory, also of a run that was interrupted
+    Report {
+        /// A results directory
+        directory: PathBuf,
+        /// How
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show results of one run that are spread over several directories, such as those that agents have kept
+    Merge {
+        /// Results directories, or directories of kept results
+        #[arg(required = true)]
+        directories: Vec<PathBuf>,
+        /// How
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Check {
+    /// The configuration; `-` reads standard input
+    file: PathBuf,
+    /// Put a setting over it, e.g. `workload.0.weight=5`; may be repeated
+    #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
+    overrides: Vec<String>,
+}
+
+#[derive(ValueEnum, Copy, Clone, Debug, Default)]
+enum Format {
+    /// One screen for people
+    #[default]
+    Text,
+    /// Tab-separated values
+    Tsv,
+    /// One JSON document
+    Json,
+}
+
+/// The program.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse::<Cli>(arguments).and_then(|cli| cli.command.carry_out()) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+impl Command {
+    fn carry_out(self) -> Result<ExitCode, ExitCode> {
+        match self {
+            Self::Run { file, options } => run_here(read(&file)?, &file.display().to_string(), options),
+            Self::Check(check) => check.carry_out(),
+            Self::Read(quick) => quick_run(quick.read()),
+            Self::Write(quick) => quick_run(quick.write()),
+            Self::Get(quick) => quick_run(quick.get()),
+            Self::Put(quick) => quick_run(quick.put()),
+            Self::Report { directory, format } => Ok(match rebuild(&directory) {
+                Ok(results) => format.print(&results),
+                Err(error) => failed(error),
+            }),
+            Self::Merge { directories, format } => Ok(match merge(&directories) {
+                Ok(results) => format.print(&results),
+                Err(error) => failed(error),
+            }),
+        }
+    }
+}
+
+fn quick_run((yaml, options): (String, RunOptions)) -> Result<ExitCode, ExitCode> {
+    run_here(yaml, "command line", options)
+}
+
+fn run_here(yaml: String, origin: &str, options: RunOptions) -> Result<ExitCode, ExitCode> {
+    options.log();
+    let json = options.json;
+    let job = options.job(yaml, origin)?;
+    if !job.run.agents.is_empty() {
+        complain(format!("{origin} names agents; carry it out with: iobench-controller run {origin}"));
+        return Err(ExitCode::from(USAGE));
+    }
+    Ok(show(block_on(run::local(job)), json))
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitCode {
+    complain(error);
+    ExitCode::FAILURE
+}
+
+impl Check {
+    fn carry_out(self) -> Result<ExitCode, ExitCode> {
+        let yaml = read(&self.file)?;
+        match config::load(&yaml, &self.overrides, &self.file.display().to_string()) {
+            Ok(run) => {
+                run.warnings.iter().for_each(|warning| warn(warning.message.as_str()));
+                print(&run.resolved_yaml(run.seed.unwrap_or_default()));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(diagnostics) => {
+                complain(diagnostics);
+                Err(ExitCode::from(REJECTED))
+            }
+        }
+    }
+}
+
+impl Format {
+    fn print(self, results: &Results) -> ExitCode {
+        print(&match self {
+            Self::Text => report::text(results),
+            Self::Tsv => report::tsv(results),
+            Self::Json => report::json(results),
+        });
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,34 @@
+//! The command lines of the three programs. Each parses exact flags into settings, then hands over.
+
+pub mod agent;
+pub mod controller;
+pub mod iobench;
+mod options;
+mod output;
+mod quick;
+
+use clap::Parser;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The command line is wrong. (2 would mean that some agents completed.)
+pub const USAGE: u8 = 64;
+/// The configuration was rejected.
+pub const REJECTED: u8 = 5;
+/// An agent cannot be reached.
+pub const UNREACHABLE: u8 = 4;
+
+/// The settings on a command line, or the exit code after its help or mistake was shown.
+fn parse<P: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<P, ExitCode> {
+    P::try_parse_from(arguments).map_err(|error| {
+        // A closed pipe must not turn help into a failure.
+        error.print().ok();
+        if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    })
+}
+
+/// Runs a program's asynchronous part on this thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime needs only an epoll descriptor").block_on(future)
+}

@@ -1,0 +1,109 @@
+//! A run without a file: the configuration is made of options.
+
+use super::options::RunOptions;
+use clap::Args;
+use std::fmt::Write;
+
+/// What a quick run does.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Quick {
+    /// Where, e.g. `file:///mnt/data/bench`, `direct:///mnt/nvme/bench`, `mem://`, `null://`
+    target: String,
+    /// How long it is measured
+    #[arg(long, default_value = "30s")]
+    duration: String,
+    /// Operations in flight
+    #[arg(long, short, default_value = "16")]
+    concurrency: String,
+    /// Bytes of one object, or of the file whose blocks are read or written; 1MiB for objects, 1GiB for a file
+    #[arg(long)]
+    size: Option<String>,
+    /// Objects, or files
+    #[arg(long)]
+    objects: Option<String>,
+    /// Bytes of one block
+    #[arg(long, default_value = "4KiB")]
+    block_size: String,
+    /// Order of blocks or objects: random, sequential or zipf:THETA
+    #[arg(long, default_value = "random")]
+    pattern: String,
+    /// Time before measurement begins
+    #[arg(long, default_value = "0s")]
+    warmup: String,
+    /// Delete what was written when it is done
+    #[arg(long)]
+    cleanup: bool,
+    #[command(flatten)]
+    options: RunOptions,
+}
+
+impl Quick {
+    pub(super) fn read(self) -> (String, RunOptions) {
+        self.blocks("read")
+    }
+
+    pub(super) fn write(self) -> (String, RunOptions) {
+        self.blocks("write")
+    }
+
+    pub(super) fn get(self) -> (String, RunOptions) {
+        let entry = format!("{{op: get, path: objects/, pattern: {}}}", self.pattern());
+        let prepare = self.prepared("objects/", "1000", "1MiB");
+        (self.yaml(&prepare, &entry), self.options)
+    }
+
+    pub(super) fn put(self) -> (String, RunOptions) {
+        let count =
+            self.objects.as_ref().map_or(String::new(), |count| format!(", count: {}", quoted(count)));
+        let size = quoted(self.size.as_deref().unwrap_or("1MiB"));
+        let entry = format!("{{op: put, path: put/, object_size: {size}{count}}}");
+        (self.yaml("", &entry), self.options)
+    }
+
+    fn blocks(self, operation: &str) -> (String, RunOptions) {
+        let (block, pattern) = (quoted(&self.block_size), self.pattern());
+        let entry = format!("{{op: {operation}, path: files/, block_size: {block}, pattern: {pattern}}}");
+        let prepare = self.prepared("files/", "1", "1GiB");
+        (self.yaml(&prepare, &entry), self.options)
+    }
+
+    fn prepared(&self, base: &str, count: &str, size: &str) -> String {
+        let count = quoted(self.objects.as_deref().unwrap_or(count));
+        let size = quoted(self.size.as_deref().unwrap_or(size));
+        format!("  ensure_objects:\n    - {{base_uri: {base}, count: {count}, size: {size}}}\n")
+    }
+
+    fn pattern(&self) -> String {
+        match self.pattern.split_once(':') {
+            Some(("zipf", theta)) => format!("{{zipf: {{theta: {}}}}}", quoted_number(theta)),
+            _ => quoted(&self.pattern),
+        }
+    }
+
+    fn yaml(&self, prepare: &str, entry: &str) -> String {
+        let Self { target, duration, concurrency, warmup, cleanup, .. } = self;
+        let mut yaml = String::new();
+        let pairs = [
+            ("target", target),
+            ("duration", duration),
+            ("warmup_period", warmup),
+            ("concurrency", concurrency),
+        ];
+        for (key, value) in pairs {
+            writeln!(yaml, "{key}: {}", quoted(value)).expect("a string takes everything");
+        }
+        write!(yaml, "prepare:\n  cleanup: {cleanup}\n{prepare}workload:\n  - {entry}\n")
+            .expect("a string takes everything");
+        yaml
+    }
+}
+
+/// What a person typed, as a YAML string.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A number stays one; anything else is quoted, so that it is refused where it stands.
+fn quoted_number(text: &str) -> String {
+    if text.parse::<f64>().is_ok() { text.to_owned() } else { quoted(text) }
+}

@@ -1,0 +1,164 @@
+//! The agent's driver: gRPC streams and the engine on one side, the machine on the other.
+
+use super::{Clock, Edge, Inbox, Local, Observer, Remote, drive};
+use crate::grpc::pump;
+use iobench_core::agent::{Agent, Input, KeptRun, Output};
+use iobench_core::engine::{Engine, EngineEvent, EngineEvents, Epoch};
+use iobench_core::message::{AgentMessage, ControlMessage, Gone, StreamId};
+use iobench_core::time::Now;
+use iobench_proto::{CurrentRun, Description};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tonic::{Status, Streaming};
+
+/// Messages that may wait on a stream. An agent has at most a few dozen unacknowledged; more means that the
+/// controller has stopped reading.
+pub const QUEUE: usize = 128;
+
+/// Where messages to a controller go.
+pub type Reply = mpsc::Sender<Result<AgentMessage, Status>>;
+
+/// What arrives at an agent's driver.
+#[derive(Debug)]
+pub enum Event {
+    /// A controller opened a stream.
+    Opened(Streaming<ControlMessage>, Reply),
+    /// A message arrived.
+    Received(StreamId, ControlMessage),
+    /// A stream is gone.
+    Closed(StreamId, Gone),
+    /// The engine said something.
+    Engine(Epoch, EngineEvent),
+    /// Someone asks who we are.
+    Describe(oneshot::Sender<Description>),
+    /// The process is to end.
+    Shutdown,
+}
+
+/// What an agent's driver needs of the world.
+pub struct Ports<C, E, O, K> {
+    /// Time.
+    pub clock: C,
+    /// What does the I/O. Its events go to [`engine_events`].
+    pub engine: E,
+    /// Sees everything.
+    pub observer: O,
+    /// Keeps results that no controller has confirmed.
+    pub keep: K,
+    /// Who we are; state and run are filled in when asked.
+    pub description: Description,
+}
+
+/// The callback of an engine whose agent has this inbox.
+#[must_use]
+pub fn engine_events(inbox: &Inbox<Event>) -> EngineEvents {
+    let local = inbox.local();
+    Arc::new(move |epoch, event| local.send(Event::Engine(epoch, event)))
+}
+
+/// Runs an agent until it was told to shut down.
+pub async fn run<C, E, O, K>(machine: Agent, mut inbox: Inbox<Event>, ports: Ports<C, E, O, K>)
+where
+    C: Clock,
+    E: Engine,
+    O: Observer<Agent>,
+    K: FnMut(Now, KeptRun),
+{
+    let Ports { clock, engine, mut observer, keep, description } = ports;
+    let mut machine = machine;
+    let mut edge = AgentEdge {
+        local: inbox.local(),
+        remote: inbox.remote(),
+        streams: BTreeMap::new(),
+        opened: 0,
+        engine,
+        keep,
+        description,
+    };
+    drive(&mut machine, &clock, &mut inbox, &mut edge, &mut observer).await;
+}
+
+struct AgentEdge<E, K> {
+    local: Local<Event>,
+    remote: Remote<Event>,
+    streams: BTreeMap<StreamId, (Reply, AbortHandle)>,
+    opened: u64,
+    engine: E,
+    keep: K,
+    description: Description,
+}
+
+impl<E: Engine, K: FnMut(Now, KeptRun)> Edge<Agent> for AgentEdge<E, K> {
+    type Event = Event;
+    type End = ();
+
+    fn admit(&mut self, machine: &Agent, now: Now, event: Event) -> Option<Input> {
+        Some(match event {
+            Event::Opened(incoming, reply) => {
+                self.opened += 1;
+                let id = StreamId(self.opened);
+                let (received, closed) = (self.remote.clone(), self.remote.clone());
+                let pump = tokio::spawn(pump(
+                    incoming,
+                    move |message| {
+                        let received = received.clone();
+                        async move { received.send(Event::Received(id, message)).await }
+                    },
+                    move |gone| async move { closed.send(Event::Closed(id, gone)).await },
+                ));
+                self.streams.insert(id, (reply, pump.abort_handle()));
+                Input::Opened(id)
+            }
+            Event::Received(id, message) => Input::Received(id, message),
+            Event::Closed(id, gone) => {
+                self.streams.remove(&id);
+                Input::Closed(id, gone)
+            }
+            Event::Engine(epoch, event) => Input::Engine(epoch, event),
+            Event::Shutdown => Input::Shutdown,
+            Event::Describe(asker) => {
+                // Whoever asked may have gone away.
+                asker.send(self.describe(machine, now)).ok();
+                return None;
+            }
+        })
+    }
+
+    fn execute(&mut self, now: Now, output: Output) -> ControlFlow<()> {
+        match output {
+            Output::Send(id, message) => {
+                if let Some((reply, _)) = self.streams.get(&id)
+                    && reply.try_send(Ok(message)).is_err()
+                {
+                    self.local.send(Event::Closed(id, Gone::Overflow));
+                }
+            }
+            Output::Close(id) => {
+                // Dropping the sender ends our side once everything queued has been sent.
+                if let Some((_, pump)) = self.streams.remove(&id) {
+                    pump.abort();
+                }
+            }
+            Output::Engine(epoch, command) => self.engine.command(epoch, command),
+            Output::Keep(run) => (self.keep)(now, *run),
+            Output::Entered { .. } | Output::Warn(_) => {}
+            Output::Exit => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn timeout() -> Input {
+        Input::Timeout
+    }
+}
+
+impl<E, K> AgentEdge<E, K> {
+    fn describe(&self, machine: &Agent, now: Now) -> Description {
+        let status = machine.status();
+        let current = status.run.map(|(run, since)| CurrentRun { run, age: now.mono.since(since.mono) });
+        Description { state: status.state.as_str().to_owned(), current, ..self.description.clone() }
+    }
+}

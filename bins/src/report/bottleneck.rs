@@ -1,0 +1,85 @@
+//! Whether this tool, and not the storage, set the limit.
+
+use super::units;
+use crate::results::{AgentStage, Results, StageResult};
+use iobench_core::stats::summary::Scope;
+use std::time::Duration;
+
+/// A completion that waits longer than this for one of our threads is measured later than it happened.
+const LAG_MAX: Duration = Duration::from_millis(5);
+/// CPUs busier than this, in percent, have nothing left for more operations.
+const BUSY_MAX: f64 = 90.0;
+/// Over less time than this, nothing can be said.
+const JUDGED_FROM: Duration = Duration::from_millis(500);
+/// A 99th percentile of response time this many times that of service time means that operations were late.
+const LATE: f64 = 2.0;
+
+/// What the measurements say about the tool itself.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Bottleneck {
+    /// Signs that it was the bottleneck, one sentence each; empty when there are none.
+    pub signs: Vec<String>,
+    /// The longest time a completion waited for this tool.
+    pub lag: Duration,
+    /// The busiest host's CPU in user and kernel, percent; `None` where no host could read it.
+    pub busy: Option<f64>,
+    /// Operations that started late against the set rate, one sentence a stage.
+    pub late: Vec<String>,
+}
+
+/// Looks through all timed stages of all agents.
+#[must_use]
+pub fn bottleneck(results: &Results) -> Bottleneck {
+    let mut found = Bottleneck::default();
+    for stage in results.stages.iter().filter(|stage| stage.timed.is_some()) {
+        for part in stage.agents.iter().filter(|part| part.measured.duration >= JUDGED_FROM) {
+            found.look(results, stage, part);
+        }
+        found.late.extend(late(stage));
+    }
+    found
+}
+
+impl Bottleneck {
+    fn look(&mut self, results: &Results, stage: &StageResult, part: &AgentStage) {
+        let who = format!("{} in {}", results.agent_id(part.agent), stage.name);
+        let lag = Duration::from_nanos(part.totals.lag);
+        self.lag = self.lag.max(lag);
+        if lag > LAG_MAX {
+            let lag = units::latency(part.totals.lag as f64 / 1_000.0);
+            self.signs.push(format!("{who}: a completion waited {lag} for a thread of this tool"));
+        }
+        let busy = part.totals.cpu.map(|cpu| f64::from(cpu.user.saturating_add(cpu.system)) / 100.0);
+        self.busy = [self.busy, busy].into_iter().flatten().reduce(f64::max);
+        if let Some(busy) = busy.filter(|&busy| busy > BUSY_MAX) {
+            self.signs.push(format!("{who}: the host's CPUs were {busy:.0} % busy"));
+        }
+        let own = own_cpu(results, part);
+        if let Some(own) = own.filter(|&own| own > BUSY_MAX && busy.is_none_or(|busy| busy <= BUSY_MAX)) {
+            self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
+        }
+    }
+}
+
+/// The share of the CPUs it may use that this tool used on an agent, percent.
+fn own_cpu(results: &Results, part: &AgentStage) -> Option<f64> {
+    let cores = results.agents.get(part.agent.0 as usize)?.capabilities.cores;
+    let available = part.measured.duration.as_secs_f64() * f64::from(cores);
+    (available > 0.0).then(|| 100.0 * part.totals.process_cpu as f64 / 1e9 / available)
+}
+
+/// The operation that was late most, if any was.
+fn late(stage: &StageResult) -> Option<String> {
+    let operations = stage.total.rows.iter().filter_map(|row| match row.scope {
+        Scope::Operation(operation) => Some((operation, row.service.p99, row.response?.p99)),
+        Scope::Band(..) | Scope::Group(_) => None,
+    });
+    let late = operations.filter(|(_, service, response)| *response > LATE * service);
+    let (operation, service, response) = late.max_by(|a, b| (a.2 / a.1).total_cmp(&(b.2 / b.1)))?;
+    Some(format!(
+        "{}: {operation} ran late: p99 {} from its schedule, {} from its issue; lower the rate",
+        stage.name,
+        units::latency(response),
+        units::latency(service)
+    ))
+}

@@ -1,0 +1,30 @@
+//! Renderers of [`Results`](crate::results::Results): pure, so that whatever they show can be shown again.
+//!
+//! All of them take their numbers from the same rows, so text, TSV and JSON agree.
+
+mod bottleneck;
+mod hlog;
+mod json;
+mod text;
+mod tsv;
+pub mod units;
+
+pub use bottleneck::{Bottleneck, bottleneck};
+pub use hlog::{hlog_header, hlog_lines};
+pub use json::{SCHEMA, environment, json};
+pub use text::text;
+pub use tsv::{series_header, series_row, stage_tsv, tsv};
+
+use iobench_core::stats::Group;
+
+/// A group of operations, as in result files.
+fn group_name(group: Group) -> &'static str {
+    match group {
+        Group::Meta => "META",
+        Group::Get => "GET",
+        Group::Put => "PUT",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! What a person and a program read is the same, and says what it is worth.
+
+use super::{environment, hlog_header, hlog_lines, json, series_header, series_row, stage_tsv, text, units};
+use crate::results::testing::*;
+use crate::results::{Condition, Place, Record, Results, each_point};
+use iobench_core::controller::{AgentEnd, Label};
+use iobench_core::stats::{Band, Encoded, ErrorClass, Histogram, Operation as Op, Recorder};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+fn run((header, mut records, outcome): Scripted) -> Results {
+    records.insert(0, warning(12, "agent-1", "agent-1: its round trip is 2.1 s; numbers are not affected"));
+    records.push(Record::Outcome(Box::new(outcome)));
+    results(header, records)
+}
+
+#[test]
+fn a_complete_run_fits_one_screen() {
+    assert_eq!(
+        text(&run(complete_run())),
+        "\
+COMPLETE  nightly: 2 of 2 agents completed, 100 % of the planned time
+run 0123456789abcdef0123456789abcdef  started 2026-03-01T12:30:05.000Z  seed 42
+site=lab
+
+prepare: 2.00 s, 2 agents
+                       count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
+put                      100      50.0     0.20 1.00ms 1.00ms 1.00ms 1.00ms 1.00ms 1.00ms 1.00ms
+
+workload: 10.0 s, 2 agents
+                       count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
+get                       40      4.00     0.02  250µs  200µs  400µs  400µs  400µs  400µs  400µs
+  while all ran, 10.0 s: get 4.00 ops/s, 0.02 MiB/s
+
+agents
+  agent-0  completed  ran 10.0 s of 10.0 s (100 %), started +0ns ± 300µs
+  agent-1  completed  ran 10.0 s of 10.0 s (100 %), started +1.50ms ± 300µs
+
+This tool was not the limit: completions waited at most 200µs for it, host CPU at most 15 % busy.
+warning: agent-1: its round trip is 2.1 s; numbers are not affected
+Results: /results/nightly
+"
+    );
+}
+
+#[test]
+fn a_partial_run_says_so_first_and_shows_whose_numbers_these_are() {
+    assert_eq!(
+        text(&run(partial_run())),
+        "\
+PARTIAL  nightly: 1 of 2 agents completed, 70.0 % of the planned time
+  some agents are missing
+run 0123456789abcdef0123456789abcdef  started 2026-03-01T12:30:05.000Z  seed 42
+site=lab
+
+prepare: 2.00 s, 2 agents
+                       count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
+put                      100      50.0     0.20 1.00ms 1.00ms 1.00ms 1.00ms 1.00ms 1.00ms 1.00ms
+
+workload: 10.0 s, the 1 of 2 agents that completed
+                       count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
+get                       20      2.00     0.01  150µs  100µs  200µs  200µs  200µs  200µs  200µs
+  not in the result: agent-1 measured 8 get operations in 4.00 s
+
+agents
+  agent-0  completed  ran 10.0 s of 10.0 s (100 %), started +0ns ± 300µs
+  agent-1  FAILED     ran 4.00 s of 10.0 s (40.0 %), started +1.50ms ± 300µs
+           its stream broke; look at its log
+
+This tool was not the limit: completions waited at most 200µs for it, host CPU at most 15 % busy.
+warning: agent-1: its round trip is 2.1 s; numbers are not affected
+Results: /results/nightly
+"
+    );
+}
+
+/// A run with every kind of row: several bands, responses, errors, retries, metadata.
+fn varied_run() -> Scripted {
+    let sizes = [4_096, 1 << 20];
+    let cells = [(Op::Get, Band::of(sizes[0])), (Op::Get, Band::of(sizes[1])), (Op::Put, Band::of(sizes[0]))];
+    let cells = [&cells[..], &[(Op::Fsync, Band::ZERO), (Op::Stat, Band::ZERO)]].concat();
+    let mut agent = Agent::new(0, 3);
+    agent.accepted();
+    for second in 11..=20 {
+        let mut recorder = Recorder::with_responses(&cells);
+        for sample in 1..=100 {
+            let nanos = sample * second * 1_237;
+            recorder.record_with_response(Op::Get, sizes[(sample % 2) as usize], nanos, nanos * 3);
+            recorder.record_with_response(Op::Put, sizes[0], nanos * 7, nanos * 8);
+            recorder.record_with_response(Op::Fsync, 0, nanos * 11, nanos * 11);
+        }
+        recorder.error(Op::Get, ErrorClass::NotFound, 2);
+        recorder.error(Op::Stat, ErrorClass::Timeout, 0);
+        recorder.retry(5_000_000);
+        recorder.cancelled(1);
+        agent.interval(second, recorder.tally());
+    }
+    agent.completed(10, 20);
+    let ends = vec![ended(0, AgentEnd::Completed, 10, "")];
+    let skews = vec![skew(&agent, 0)];
+    (header(1, 10), agent.records, outcome(Label::Complete, ends, skews))
+}
+
+#[test]
+fn bands_errors_retries_and_late_operations_have_their_lines() {
+    assert_eq!(
+        text(&run(varied_run())),
+        "\
+COMPLETE  nightly: 100 % of the planned time
+run 0123456789abcdef0123456789abcdef  started 2026-03-01T12:30:05.000Z  seed 42
+site=lab
+
+workload: 10.0 s
+                       count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
+get                    1,000       100     50.2  968µs  935µs 1.80ms 2.00ms 2.30ms 2.45ms 2.48ms
+  from its scheduled start                      2.90ms 2.81ms 5.40ms 6.01ms 6.91ms 7.35ms 7.43ms
+  1B-8KiB                500      50.0     0.20  978µs  941µs 1.81ms 2.02ms 2.30ms 2.48ms 2.48ms
+  512KiB-4MiB            500      50.0     50.0  959µs  917µs 1.79ms 2.00ms 2.28ms 2.45ms 2.45ms
+put                    1,000       100     0.39 6.78ms 6.55ms 12.6ms 14.0ms 16.1ms 17.2ms 17.3ms
+  from its scheduled start                      7.75ms 7.48ms 14.4ms 16.0ms 18.4ms 19.6ms 19.8ms
+stat                       0      0.00        -
+fsync                  1,000       100        - 10.7ms 10.3ms 19.8ms 22.1ms 25.3ms 27.0ms 27.2ms
+  from its scheduled start                      10.7ms 10.3ms 19.8ms 22.1ms 25.3ms 27.0ms 27.2ms
+  errors: 10 get not_found (code 2)
+  errors: 10 stat timeout
+  retries: 10, which with their waits took 50 ms
+  cancelled at the end, in no other count: 10
+
+This tool was not the limit: completions waited at most 200µs for it, host CPU at most 15 % busy.
+warning: workload: get ran late: p99 6.91ms from its schedule, 2.30ms from its issue; lower the rate
+warning: agent-1: its round trip is 2.1 s; numbers are not affected
+Results: /results/nightly
+"
+    );
+}
+
+/// The fields of a table, by column.
+fn table(tsv: &str) -> Vec<BTreeMap<&str, &str>> {
+    let mut lines = tsv.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    lines
+        .map(|fields| {
+            assert_eq!(fields.len(), header.len());
+            header.iter().copied().zip(fields).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn text_tsv_and_json_agree() {
+    for scripted in [complete_run(), partial_run(), varied_run()] {
+        let results = run(scripted);
+        let summary: Value = serde_json::from_str(&json(&results)).unwrap();
+        let screen = text(&results);
+        for (stage, stage_json) in results.stages.iter().zip(summary["stages"].as_array().unwrap()) {
+            let tsv = stage_tsv(&stage.total, results.outcome.label);
+            let lines = stage_json["operations"].as_array().unwrap().iter();
+            let lines = lines.chain(stage_json["groups"].as_array().unwrap());
+            let mut rows = table(&tsv).into_iter();
+            for line in lines {
+                let operation = line["operation"].as_str().unwrap();
+                let is_operation = line["size_bucket"] == "ALL" && operation == operation.to_lowercase();
+                if is_operation {
+                    assert_line_agrees(&screen, &stage.name, line);
+                } else {
+                    assert_row_agrees(&rows.next().unwrap(), line);
+                }
+            }
+            assert_eq!(rows.next(), None);
+        }
+    }
+}
+
+fn assert_row_agrees(row: &BTreeMap<&str, &str>, line: &Value) {
+    assert_eq!(
+        (row["operation"], row["size_bucket"]),
+        (line["operation"].as_str().unwrap(), line["size_bucket"].as_str().unwrap())
+    );
+    assert_eq!(row["count"], line["count"].to_string());
+    assert_eq!(row["errors"], line.get("errors").map(Value::to_string).unwrap_or_default());
+    let three = |value: &Value| value.as_f64().map_or_else(String::new, |value| format!("{value:.3}"));
+    for (column, field) in
+        [("ops_per_sec", "ops_per_sec"), ("throughput_mibps", "throughput_mibps"), ("avg_bytes", "avg_bytes")]
+    {
+        assert_eq!(row[column], three(&line[field]), "{column}");
+    }
+    for field in ["mean", "min", "p50", "p90", "p95", "p99", "p999", "max"] {
+        assert_eq!(row[format!("{field}_us").as_str()], three(&line["service_us"][field]), "{field}");
+    }
+    for field in ["mean", "p50", "p90", "p99", "p999", "max"] {
+        assert_eq!(
+            row[format!("response_{field}_us").as_str()],
+            three(&line["response_us"][field]),
+            "{field}"
+        );
+    }
+}
+
+/// The screen shows this operation of this stage with the document's numbers, rounded.
+fn assert_line_agrees(screen: &str, stage: &str, line: &Value) {
+    let name = line["operation"].as_str().unwrap();
+    let of_stage = screen.lines().skip_while(|text| !text.starts_with(&format!("{stage}: ")));
+    let shown = of_stage.map(|text| text.split_whitespace().collect::<Vec<_>>());
+    let shown = shown.filter(|words| words.first() == Some(&name)).find(|words| words.len() > 1).unwrap();
+    let number = |field: &str| line[field].as_f64().unwrap();
+    let mut expected = vec![name.to_owned(), units::grouped(line["count"].as_u64().unwrap())];
+    expected.push(units::rate(number("ops_per_sec")));
+    expected.push(if number("bytes") > 0.0 {
+        units::rate(number("throughput_mibps"))
+    } else {
+        "-".to_owned()
+    });
+    if line["count"] != 0 {
+        let times = &line["service_us"];
+        let fields = ["mean", "p50", "p90", "p95", "p99", "p999", "max"];
+        expected.extend(fields.map(|field| units::latency(times[field].as_f64().unwrap())));
+    }
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_run_that_never_started_says_why_for_each_agent() {
+    let (header, _, mut end) = partial_run();
+    end.agents = vec![
+        ended(0, AgentEnd::Aborted, 0, "agent-1 could not be reached"),
+        ended(1, AgentEnd::Failed, 0, "host1:7420 refused the connection, 4 attempts; start the agent there"),
+    ];
+    (end.starts, end.coverage_ppm) = (Vec::new(), 0);
+    let screen = text(&results(header, vec![Record::Outcome(Box::new(end))]));
+    assert!(
+        screen.starts_with("PARTIAL  nightly: 0 of 2 agents completed, 0.0 % of the planned time\n"),
+        "{screen}"
+    );
+    assert!(screen.contains("host1:7420 refused the connection") && !screen.contains("limit"), "{screen}");
+}
+
+#[test]
+fn a_tool_at_its_limit_is_named_with_its_signs() {
+    let mut agent = Agent::new(0, 0);
+    agent.interval(11, gets(&[100]));
+    let mut totals = agent.totals(WORKLOAD, 10, 11, gets(&[100]));
+    (totals.lag, totals.cpu) = (12_000_000, None);
+    agent.accepted();
+    totals.process_cpu = 8 * SECOND;
+    agent.say(11, iobench_core::message::Report::Completed { totals: vec![totals] });
+    let screen = text(&results(header(1, 1), agent.records));
+    for sign in ["THE LIMIT", "a completion waited 12.0ms", "this tool used 100 % of the CPUs it may use"] {
+        assert!(screen.contains(sign), "{sign} is not in\n{screen}");
+    }
+}
+
+#[test]
+fn tables_have_the_columns_that_readers_of_the_field_expect() {
+    let results = run(varied_run());
+    let tsv = stage_tsv(&results.stages[0].total, Label::Complete);
+    assert!(tsv.starts_with(
+        "operation\tsize_bucket\tbucket_idx\tmean_us\tp50_us\tp90_us\tp95_us\tp99_us\tmax_us\t\
+         avg_bytes\tops_per_sec\tthroughput_mibps\tcount\t"
+    ));
+    let rows = table(&tsv);
+    let keys: Vec<_> =
+        rows.iter().map(|row| [row["operation"], row["size_bucket"], row["bucket_idx"]]).collect();
+    assert_eq!(
+        keys,
+        [
+            ["get", "1B-8KiB", "1"],
+            ["get", "512KiB-4MiB", "4"],
+            ["put", "1B-8KiB", "1"],
+            ["fsync", "zero", "0"],
+            ["META", "ALL", "97"],
+            ["GET", "ALL", "98"],
+            ["PUT", "ALL", "99"],
+        ]
+    );
+    assert_eq!((rows[5]["count"], rows[5]["errors"], rows[0]["errors"]), ("1000", "10", ""));
+}
+
+#[test]
+fn the_time_series_has_a_row_an_agent_and_second_and_one_for_all() {
+    let (header, records, end) = complete_run();
+    let records = [records, vec![Record::Outcome(Box::new(end))]].concat();
+    let source = memory(header, records);
+    let results = Results::fold(&source, Condition::Finished, Place::Merged(Vec::new())).unwrap();
+    let mut series = series_header();
+    each_point(&source, &results, |point| {
+        let name = point.agent.map_or_else(|| "all".to_owned(), |agent| results.agent_id(agent));
+        series += &series_row(&name, &point);
+    })
+    .unwrap();
+    let rows = table(&series);
+    assert_eq!(rows.len(), 30);
+    let start = (EPOCH + 10 * SECOND) / 1_000_000;
+    let expected = [
+        ("agent-0", "2", "2.000", "150.000"),
+        ("agent-1", "2", "2.000", "350.000"),
+        ("all", "4", "4.000", "250.000"),
+    ];
+    for (agent, ops, iops, mean) in expected {
+        let row = rows.iter().find(|row| row["agent_id"] == agent).unwrap();
+        let fields = ["agent_id", "get_ops", "get_iops", "get_mean_us"].map(|column| row[column]);
+        assert_eq!(fields, [agent, ops, iops, mean]);
+        assert_eq!(row["timestamp_epoch_ms"], (start + 1_000).to_string());
+        let fields = ["elapsed_s", "stage", "put_ops", "put_p99_us", "cpu_user_pct", "is_warmup"]
+            .map(|column| row[column]);
+        assert_eq!(fields, ["1.000", "workload", "0", "", "10.000", "0"]);
+    }
+}
+
+#[test]
+fn the_interval_log_holds_each_operations_histogram() {
+    use base64::Engine;
+    let (header, records, end) = varied_run();
+    let source = memory(header, [records, vec![Record::Outcome(Box::new(end))]].concat());
+    let results = Results::fold(&source, Condition::Finished, Place::Merged(Vec::new())).unwrap();
+    let mut lines = Vec::new();
+    let start = results.header.started.unix;
+    each_point(&source, &results, |point| {
+        if point.agent.is_none() {
+            lines.extend(hlog_lines(start, &point).unwrap().lines().map(str::to_owned));
+        }
+    })
+    .unwrap();
+    assert!(
+        hlog_header(start).starts_with("#[Histogram log format version 1.3]\n#[StartTime: 1772368205.000 ")
+    );
+    assert_eq!(lines.len(), 30);
+    let fields: Vec<_> = lines[0].split(',').collect();
+    assert_eq!(fields[..4], ["Tag=get", "10.000", "1.000", "1.361"]);
+    let encoded = base64::engine::general_purpose::STANDARD.decode(fields[4]).unwrap();
+    assert_eq!(Histogram::decode(&Encoded(encoded)).unwrap().count(), 100);
+}
+
+#[test]
+fn the_environment_names_hosts_facts_and_devices() {
+    let environment: Value = serde_json::from_str(&environment(&run(complete_run()))).unwrap();
+    let host = &environment["agents"][1];
+    assert_eq!((&host["host"], &host["cores"]), (&Value::from("host1"), &Value::from(8)));
+    assert_eq!(host["facts"]["kernel"], "6.8");
+    assert_eq!(host["stages"]["workload"]["device"], "nvme0n1");
+}

@@ -1,0 +1,293 @@
+//! The one screen at the end of a run. At most 100 columns wide, as long as names are short.
+
+use super::bottleneck::bottleneck;
+use super::units::{grouped, latency, percent, rate, signed, span};
+use crate::results::{AgentStage, Basis, Condition, Place, Results, StageResult};
+use iobench_core::controller::{AgentEnd, Skew};
+use iobench_core::stats::Operation;
+use iobench_core::stats::summary::{Latency, Row, Scope};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The whole summary, ending in a line break.
+#[must_use]
+pub fn text(results: &Results) -> String {
+    let mut out = String::new();
+    headline(&mut out, results);
+    for stage in &results.stages {
+        out.push('\n');
+        stage_table(&mut out, results, stage);
+    }
+    if results.agents.len() > 1 || results.agents.iter().any(|a| a.outcome.end != AgentEnd::Completed) {
+        out.push('\n');
+        agents_table(&mut out, results);
+    }
+    out.push('\n');
+    remarks(&mut out, results);
+    place(&mut out, results);
+    out
+}
+
+/// A line of the summary. Writing to a string cannot fail.
+macro_rules! line {
+    ($out:expr, $($part:tt)*) => {
+        { let _ = writeln!($out, $($part)*); }
+    };
+}
+
+fn headline(out: &mut String, results: &Results) {
+    let outcome = &results.outcome;
+    let completed = outcome.agents.iter().filter(|agent| agent.end == AgentEnd::Completed).count();
+    let of = match outcome.agents.len() {
+        1 => String::new(),
+        count => format!("{completed} of {count} agents completed, "),
+    };
+    let coverage = percent(f64::from(outcome.coverage_ppm), 1e6);
+    line!(out, "{}  {}: {of}{coverage} of the planned time", outcome.label, results.header.name);
+    if !outcome.cause.is_empty() {
+        line!(out, "  {}", outcome.cause);
+    }
+    let header = &results.header;
+    line!(out, "run {}  started {}  seed {}", header.run, header.started.unix, header.seed);
+    if !header.labels.is_empty() {
+        let labels: Vec<_> = header.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        line!(out, "{}", labels.join("  "));
+    }
+}
+
+fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
+    line!(out, "{}", stage_title(results, stage));
+    if stage.total.rows.is_empty() {
+        line!(out, "  nothing was completed");
+    } else {
+        let columns = ["mean", "p50", "p90", "p95", "p99", "p99.9", "max"];
+        let latencies: String = columns.map(|name| format!(" {name:>6}")).concat();
+        line!(out, "{:<15} {:>12} {:>9} {:>8}{latencies}", "", "count", "ops/s", "MiB/s");
+    }
+    for operation in Operation::ALL {
+        operation_rows(out, &stage.total.rows, operation);
+    }
+    if let Some(together) = &stage.together {
+        let rates = together
+            .rates
+            .iter()
+            .map(|r| format!("{} {} ops/s, {} MiB/s", r.operation, rate(r.ops_per_sec), rate(r.mib_per_sec)));
+        let rates = rates.collect::<Vec<_>>().join("; ");
+        line!(out, "  while all ran, {}: {rates}", span(together.duration()));
+    }
+    failures(out, stage);
+    beside(out, results, stage);
+}
+
+fn stage_title(results: &Results, stage: &StageResult) -> String {
+    let counted = stage.counted().count();
+    let whose = match (stage.basis, counted, results.agents.len()) {
+        (Basis::Everything, ..) => {
+            format!(", NOT COMPLETED: all that {counted} of {} measured", agents(results))
+        }
+        (_, _, 1) => String::new(),
+        (Basis::Completed, counted, all) if counted < all => {
+            format!(", the {counted} of {} that completed", agents(results))
+        }
+        (Basis::Finished, counted, all) if counted < all => {
+            format!(", the {counted} of {} that finished it", agents(results))
+        }
+        _ => format!(", {}", agents(results)),
+    };
+    format!("{}: {}{whose}", stage.name, span(stage.total.duration))
+}
+
+fn agents(results: &Results) -> String {
+    match results.agents.len() {
+        1 => "1 agent".to_owned(),
+        count => format!("{count} agents"),
+    }
+}
+
+/// The operation's row; its size bands below it when there is more than one.
+fn operation_rows(out: &mut String, rows: &[Row], operation: Operation) {
+    let Some(row) = rows.iter().find(|row| row.scope == Scope::Operation(operation)) else { return };
+    table_row(out, operation.name(), row);
+    if let Some(response) = &row.response {
+        line!(out, "{:<47}{}", "  from its scheduled start", latencies(response));
+    }
+    let bands = rows.iter().filter_map(|row| match row.scope {
+        Scope::Band(of, band) if of == operation => Some((band, row)),
+        _ => None,
+    });
+    let bands: Vec<_> = bands.collect();
+    if bands.len() > 1 {
+        for (band, row) in bands {
+            table_row(out, &format!("  {}", band.name()), row);
+        }
+    }
+}
+
+fn table_row(out: &mut String, name: &str, row: &Row) {
+    let data = if row.bytes == 0 { "-".to_owned() } else { rate(row.mib_per_sec) };
+    let latencies = if row.count == 0 { String::new() } else { latencies(&row.service) };
+    let (count, ops) = (grouped(row.count), rate(row.ops_per_sec));
+    line!(out, "{}", format!("{name:<15} {count:>12} {ops:>9} {data:>8}{latencies}").trim_end());
+}
+
+fn latencies(l: &Latency) -> String {
+    [l.mean, l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max]
+        .map(|micros| format!(" {:>6}", latency(micros)))
+        .concat()
+}
+
+fn failures(out: &mut String, stage: &StageResult) {
+    let tally = &stage.total.tally;
+    for error in &tally.errors {
+        let code = if error.code == 0 { String::new() } else { format!(" (code {})", error.code) };
+        line!(out, "  errors: {} {} {}{code}", grouped(error.count), error.operation, error.class.name());
+    }
+    if tally.retries > 0 {
+        let time = span(Duration::from_nanos(tally.retry_time));
+        line!(out, "  retries: {}, which with their waits took {time}", grouped(tally.retries));
+    }
+    if tally.cancelled > 0 {
+        line!(out, "  cancelled at the end, in no other count: {}", grouped(tally.cancelled));
+    }
+}
+
+/// What agents measured that is not part of the result.
+fn beside(out: &mut String, results: &Results, stage: &StageResult) {
+    for part in stage.agents.iter().filter(|part| !part.counts) {
+        let rows = part.measured.rows.iter().filter(|row| matches!(row.scope, Scope::Operation(_)));
+        let counts =
+            rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
+        let counts = if counts.is_empty() { "no".to_owned() } else { counts.join(", ") };
+        let time = span(part.measured.duration);
+        line!(
+            out,
+            "  not in the result: {} measured {counts} operations in {time}",
+            results.agent_id(part.agent)
+        );
+    }
+    for part in &stage.agents {
+        difference(out, results, part);
+    }
+}
+
+fn scope_name(row: &Row) -> &'static str {
+    match row.scope {
+        Scope::Operation(operation) | Scope::Band(operation, _) => operation.name(),
+        Scope::Group(_) => "operations",
+    }
+}
+
+fn difference(out: &mut String, results: &Results, part: &AgentStage) {
+    let Some(difference) = part.difference else { return };
+    let (totals, intervals) = difference.count;
+    line!(
+        out,
+        "  the time series of {} is incomplete: its intervals hold {} operations, its totals {}",
+        results.agent_id(part.agent),
+        grouped(intervals),
+        grouped(totals)
+    );
+}
+
+fn agents_table(out: &mut String, results: &Results) {
+    line!(out, "agents");
+    let width = results.agents.iter().map(|agent| agent.outcome.id.chars().count()).max().unwrap_or(0);
+    for (index, agent) in results.agents.iter().enumerate() {
+        let outcome = &agent.outcome;
+        let end = match outcome.end {
+            AgentEnd::Completed => "completed",
+            AgentEnd::Failed if results.condition == Condition::Running && outcome.reason.is_empty() => {
+                "running"
+            }
+            AgentEnd::Failed => "FAILED",
+            AgentEnd::Aborted => "aborted",
+        };
+        let (ran, planned) = (Duration::from_nanos(outcome.ran), Duration::from_nanos(outcome.planned));
+        let share = percent(outcome.ran as f64, outcome.planned as f64);
+        let skew =
+            skew(results, index).map(|skew| format!(", started {}", skew_text(skew))).unwrap_or_default();
+        line!(
+            out,
+            "  {:<width$}  {end:<9}  ran {} of {} ({share}){skew}",
+            outcome.id,
+            span(ran),
+            span(planned)
+        );
+        if !outcome.reason.is_empty() {
+            line!(out, "  {:<width$}  {}", "", outcome.reason);
+        }
+    }
+}
+
+/// The agent's start of the first timed stage.
+fn skew(results: &Results, agent: usize) -> Option<Skew> {
+    results.outcome.starts.first()?.skews.get(agent).copied().flatten()
+}
+
+fn skew_text(skew: Skew) -> String {
+    format!("{} ± {}", signed(skew.nanos), latency(skew.bound as f64 / 1_000.0))
+}
+
+fn remarks(out: &mut String, results: &Results) {
+    if results.stages.iter().any(|stage| stage.timed.is_some()) {
+        tool(out, results);
+    }
+    let advice: Vec<_> = results
+        .agents
+        .iter()
+        .flat_map(|agent| agent.capabilities.warnings.iter().map(|text| (agent.outcome.id.as_str(), text.as_str())))
+        .collect();
+    for (agent, warning) in &advice {
+        line!(out, "warning: agent {agent}: {warning}");
+    }
+    // What an agent advised was told while it ran as well.
+    let is_advice = |text: &str| advice.iter().any(|(_, advice)| text.ends_with(advice));
+    for warning in results.warnings.iter().filter(|text| !is_advice(text)) {
+        line!(out, "warning: {warning}");
+    }
+    if results.warnings_beyond > 0 {
+        line!(out, "and {} more warnings; all are in events.jsonl", grouped(results.warnings_beyond));
+    }
+    for loss in &results.losses {
+        line!(out, "warning: {loss}");
+    }
+}
+
+fn tool(out: &mut String, results: &Results) {
+    let found = bottleneck(results);
+    if found.signs.is_empty() {
+        let lag = latency(found.lag.as_secs_f64() * 1e6);
+        let busy = found.busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
+        line!(out, "This tool was not the limit: completions waited at most {lag} for it{busy}.");
+    } else {
+        line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");
+        found.signs.iter().for_each(|sign| line!(out, "  {sign}"));
+    }
+    found.late.iter().for_each(|late| line!(out, "warning: {late}"));
+}
+
+fn place(out: &mut String, results: &Results) {
+    match (&results.place, results.condition) {
+        (Place::Directory(path), Condition::Finished) => line!(out, "Results: {}", path.display()),
+        (Place::Directory(path), Condition::Running) => {
+            line!(out, "Results so far: {} (the run is still going on)", path.display());
+        }
+        (Place::Directory(path), Condition::Interrupted) => {
+            line!(out, "Results: {}, as an interrupted controller left them", path.display());
+        }
+        (Place::Merged(paths), _) => {
+            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            line!(out, "Results merged from {}", paths.join(", "));
+        }
+        (Place::Unwritten { cause, partly }, _) => {
+            line!(out, "RESULTS NOT WRITTEN: {cause}");
+            line!(
+                out,
+                "This summary is all there is of the end of the run; make room or permit writing there."
+            );
+            if let Some(partly) = partly {
+                line!(out, "What was written before can be read: iobench report {}", partly.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where results are read from: one journal or several, and what could not be written.
+
+use super::journal::{ReadError, Reader};
+use super::record::{AgentRecord, FORMAT, Record};
+use iobench_core::message::{AgentIndex, Session};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Records that can be read again and again, so that no report needs them all in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// Read in this order.
+    pub journals: Vec<PathBuf>,
+    /// Records after them, which are nowhere on a disk.
+    pub unwritten: Vec<Record>,
+}
+
+/// What a reading of a [`Source`] did not give, one sentence each; empty when it gave all.
+pub type Losses = Vec<String>;
+
+impl Source {
+    /// One journal.
+    #[must_use]
+    pub fn journal(path: PathBuf) -> Self {
+        Self { journals: vec![path], unwritten: Vec::new() }
+    }
+
+    /// Visits every record, an agent's message only once however many journals hold it.
+    pub fn each(&self, mut visit: impl FnMut(&Record)) -> Result<Losses, ReadError> {
+        let mut once = (self.journals.len() > 1).then(Once::default);
+        let mut losses = Losses::new();
+        let mut pass = |record: &Record| {
+            let first = match (record, &mut once) {
+                (Record::Agent(message), Some(once)) => once.is_first(message),
+                _ => true,
+            };
+            if first {
+                visit(record);
+            }
+        };
+        for path in &self.journals {
+            let mut reader = Reader::open(path)?;
+            for record in reader.by_ref() {
+                refuse_newer(&record, path)?;
+                pass(&record);
+            }
+            if let Some(loss) = reader.loss() {
+                losses.push(format!("{}: {loss}", path.display()));
+            }
+            if reader.skipped() > 0 {
+                losses.push(format!(
+                    "{}: {} records are of a kind that this version does not know, and are passed over; \
+                     use the version that wrote them",
+                    path.display(),
+                    reader.skipped()
+                ));
+            }
+        }
+        self.unwritten.iter().for_each(pass);
+        Ok(losses)
+    }
+}
+
+fn refuse_newer(record: &Record, path: &Path) -> Result<(), ReadError> {
+    let format = match record {
+        Record::Header(header) => header.format,
+        Record::Kept(header) => header.format,
+        _ => FORMAT,
+    };
+    if format > FORMAT { Err(ReadError::Newer { path: path.display().to_string(), format }) } else { Ok(()) }
+}
+
+/// Which messages were seen. Used only for merging, where two journals can hold the same.
+#[derive(Default)]
+struct Once(BTreeSet<(AgentIndex, Session, u64)>);
+
+impl Once {
+    fn is_first(&mut self, record: &AgentRecord) -> bool {
+        self.0.insert((record.agent, record.message.session, record.message.sequence))
+    }
+}

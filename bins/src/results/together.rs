@@ -1,0 +1,118 @@
+//! The time when all agents of a stage ran: between the last start and the first end.
+
+use super::journal::ReadError;
+use super::record::{AgentRecord, Record};
+use super::run::StageResult;
+use super::source::Source;
+use iobench_core::message::{AgentIndex, Report};
+use iobench_core::stats::{Interval, Operation};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What was measured while all agents ran. Made of whole intervals, so up to one at each end is left out.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Together {
+    /// When the last agent began to measure, nanoseconds after the stage's start.
+    pub from: i64,
+    /// When the first one ended.
+    pub to: i64,
+    /// The rate of each operation in it.
+    pub rates: Vec<Rate>,
+}
+
+/// How fast an operation went, all agents together.
+#[derive(Copy, Clone, PartialEq, Debug)]
+pub struct Rate {
+    /// Which.
+    pub operation: Operation,
+    /// Successes per second.
+    pub ops_per_sec: f64,
+    /// MiB (2^20 bytes) per second.
+    pub mib_per_sec: f64,
+}
+
+impl Together {
+    /// How long all agents ran.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.to - self.from).unwrap_or(0))
+    }
+}
+
+/// Finds that time in every timed stage of several agents, and what was measured in it.
+pub(super) fn together(source: &Source, stages: &mut [StageResult]) -> Result<(), ReadError> {
+    let mut windows: BTreeMap<u32, Window> =
+        stages.iter().filter_map(|stage| Some((stage.index, Window::of(stage)?))).collect();
+    if windows.is_empty() {
+        return Ok(());
+    }
+    source.each(|record| {
+        let Record::Agent(record) = record else { return };
+        let AgentRecord { agent, message, .. } = &**record;
+        let Report::Running(interval) = &message.body else { return };
+        let stage = stages.iter().find(|stage| stage.index == interval.stage);
+        if let Some((stage, window)) = stage.zip(windows.get_mut(&interval.stage)) {
+            window.add(stage, *agent, interval);
+        }
+    })?;
+    for stage in stages {
+        stage.together = windows.remove(&stage.index).map(Window::finish);
+    }
+    Ok(())
+}
+
+struct Window {
+    from: i64,
+    to: i64,
+    agents: BTreeMap<AgentIndex, Share>,
+}
+
+/// What one agent did in the window.
+#[derive(Default)]
+struct Share {
+    time: Duration,
+    /// Successes and bytes.
+    operations: BTreeMap<Operation, (u64, u64)>,
+}
+
+impl Window {
+    fn of(stage: &StageResult) -> Option<Self> {
+        let several = stage.timed.is_some() && stage.counted().count() > 1;
+        let at = |agent, instant| stage.timeline.elapsed(agent, instant);
+        let from = stage.counted().map(|part| at(part.agent, part.totals.from)).max()?;
+        let to = stage.counted().map(|part| at(part.agent, part.totals.to)).min()?;
+        let agents = stage.counted().map(|part| (part.agent, Share::default())).collect();
+        (several && to > from).then_some(Self { from, to, agents })
+    }
+
+    fn add(&mut self, stage: &StageResult, agent: AgentIndex, interval: &Interval) {
+        let Some(share) = self.agents.get_mut(&agent) else { return };
+        let from = stage.timeline.elapsed(agent, interval.from);
+        let to = stage.timeline.elapsed(agent, interval.to);
+        if interval.warmup || from < self.from || to > self.to {
+            return;
+        }
+        share.time += interval.to.since(interval.from);
+        for cell in &interval.tally.cells {
+            let (count, bytes) = share.operations.entry(cell.operation).or_default();
+            *count = count.saturating_add(cell.count);
+            *bytes = bytes.saturating_add(cell.bytes);
+        }
+    }
+
+    fn finish(self) -> Together {
+        let mut rates: BTreeMap<Operation, (f64, f64)> = BTreeMap::new();
+        for share in self.agents.values().filter(|share| !share.time.is_zero()) {
+            for (&operation, &(count, bytes)) in &share.operations {
+                let (ops, mib) = rates.entry(operation).or_default();
+                *ops += count as f64 / share.time.as_secs_f64();
+                *mib += bytes as f64 / 1_048_576.0 / share.time.as_secs_f64();
+            }
+        }
+        let rates = rates
+            .into_iter()
+            .map(|(operation, (ops_per_sec, mib_per_sec))| Rate { operation, ops_per_sec, mib_per_sec })
+            .collect();
+        Together { from: self.from, to: self.to, rates }
+    }
+}

@@ -1,0 +1,196 @@
+//! Carries out a run: the controller with its journal and its person, and, on one host, the agent as well.
+
+use crate::drive::agent::{Ports as AgentPorts, engine_events};
+use crate::drive::controller::{Handle, Ports, Results};
+use crate::drive::{self, Clock, Inbox, SystemClock};
+use crate::grpc::{self, Dial};
+use crate::results::{Event, Finished, Header, Persisted, ResultsWriter};
+use crate::ui::{LogAgent, Plain};
+use anyhow::Context;
+use iobench_backends::{LocalEngine, host};
+use iobench_core::agent::Agent;
+use iobench_core::config::Run;
+use iobench_core::controller::{AgentSpec, Lead, Notice, Order};
+use iobench_core::message::{AgentIndex, AgentMessage, RunId};
+use iobench_core::time::Now;
+use iobench_proto::{Description, PROTOCOL};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::transport::Server;
+
+/// A run that is ready to go.
+#[derive(Debug)]
+pub struct Job {
+    /// What was understood.
+    pub run: Run,
+    /// What was written.
+    pub yaml: String,
+    /// What goes over it.
+    pub overrides: Vec<String>,
+    /// Everything random derives from it.
+    pub seed: u64,
+    /// Where the results directory is made.
+    pub results: PathBuf,
+    /// Only warnings and errors while it runs.
+    pub quiet: bool,
+}
+
+/// Carries out a run on this host: its one agent is in this process.
+pub async fn local(job: Job) -> anyhow::Result<Finished> {
+    let clock = SystemClock::start();
+    let inbox = Inbox::default();
+    let (dial, incoming) = grpc::memory();
+    let ports = AgentPorts {
+        clock,
+        engine: LocalEngine::new(clock.origin(), engine_events(&inbox)),
+        observer: LogAgent,
+        // The controller of the same process has shown what it could not write.
+        keep: |_, run| tracing::debug!(?run, "not confirmed"),
+        description: description("local"),
+    };
+    let serving = grpc::serve(Server::builder(), incoming, inbox.local(), inbox.remote());
+    // It ends when the controller no longer dials, while that still writes its results.
+    let serving = async {
+        match serving.await {
+            Ok(()) => std::future::pending().await,
+            Err(error) => error,
+        }
+    };
+    let agent = drive::agent::run(Agent::new(), inbox, ports);
+    let spec = AgentSpec { id: "local".to_owned(), address: "local".to_owned() };
+    let controller = conduct(job, vec![spec], Lead::AtOnce, dial, clock);
+    tokio::select! {
+        finished = controller => finished,
+        error = serving => Err(error).context("the connection to the agent of this process failed"),
+        () = agent => anyhow::bail!("the agent of this process ended before its run"),
+    }
+}
+
+/// Carries out a run on the agents that its configuration names.
+pub async fn distributed(job: Job, dial: impl Dial) -> anyhow::Result<Finished> {
+    let agents = job.run.agents.iter();
+    let agents = agents.map(|agent| AgentSpec { id: agent.id.clone(), address: agent.address.clone() });
+    let (agents, lead) = (agents.collect(), Lead::Ahead(job.run.start_delay));
+    conduct(job, agents, lead, dial, SystemClock::start()).await
+}
+
+async fn conduct(
+    job: Job,
+    agents: Vec<AgentSpec>,
+    lead: Lead,
+    dial: impl Dial,
+    clock: SystemClock,
+) -> anyhow::Result<Finished> {
+    let order = Order {
+        run: RunId(random()),
+        agents,
+        yaml: job.yaml,
+        overrides: job.overrides,
+        seed: job.seed,
+        outline: job.run.outline(),
+        policy: job.run.policy,
+        lead,
+    };
+    let inbox = Inbox::default();
+    let handle = Handle::of(&inbox);
+    let header = Header::new(&order, &job.run, clock.now());
+    let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
+    let results = Journal { writer: begin_results(&job.results, header, handle.clone())?, ids };
+    forward_signals(handle)?;
+    let observer = Plain::new(order.outline.clone(), job.quiet);
+    let ports = Ports { clock, dial, results, observer };
+    let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
+    let finished = tokio::task::spawn_blocking(|| journal.writer.finish(outcome)).await;
+    Ok(without_an_empty_shell(finished.context("writing the results failed")?))
+}
+
+/// A run that ended before any stage began has measured nothing: its directory would only be in the way.
+fn without_an_empty_shell(mut finished: Finished) -> Finished {
+    if finished.results.stages.is_empty()
+        && let Some(directory) = finished.directory.take()
+        && let Err(error) = std::fs::remove_dir_all(&directory)
+    {
+        tracing::warn!("nothing was measured, but {} cannot be removed: {error}", directory.display());
+    }
+    finished
+}
+
+/// A journal on disk; where there can be none, the run goes on and its summary is printed.
+fn begin_results(parent: &Path, header: Header, handle: Handle) -> anyhow::Result<ResultsWriter> {
+    let persisted = |handle: Handle| -> Persisted {
+        Box::new(move |agent, sequence, result| handle.persisted(agent, sequence, result))
+    };
+    ResultsWriter::create(parent, header.clone(), persisted(handle.clone())).or_else(|error| {
+        let cause = error.to_string();
+        writeln!(std::io::stderr(), "error: {cause}; the run goes on, and its summary will be printed").ok();
+        ResultsWriter::detached(header, cause, persisted(handle))
+            .context("the results thread cannot be started")
+    })
+}
+
+/// SIGINT and SIGTERM interrupt the run; a second one ends it at once.
+fn forward_signals(handle: Handle) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = interrupt.recv() => handle.interrupt(),
+                Some(()) = terminate.recv() => handle.interrupt(),
+                else => return,
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The journal as the controller's port.
+struct Journal {
+    writer: ResultsWriter,
+    ids: Vec<String>,
+}
+
+impl Journal {
+    fn name(&self, agent: Option<AgentIndex>) -> &str {
+        agent.and_then(|agent| self.ids.get(agent.0 as usize)).map_or("controller", String::as_str)
+    }
+}
+
+impl Results for Journal {
+    fn persist(&mut self, now: Now, agent: AgentIndex, message: AgentMessage) {
+        self.writer.persist(agent, now, message);
+    }
+
+    fn transition(&mut self, now: Now, who: Option<AgentIndex>, from: &str, to: &str) {
+        self.writer.event(Event::transition(now, self.name(who), from, to));
+    }
+
+    fn notice(&mut self, now: Now, notice: &Notice) {
+        self.writer.event(Event::notice(now, self.name(notice.agent), notice));
+    }
+}
+
+/// How the agent of this process introduces itself.
+#[must_use]
+pub fn description(agent_id: &str) -> Description {
+    Description {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: PROTOCOL,
+        host: host::name(),
+        cores: host::cores(),
+        memory: host::memory_available(),
+        state: String::new(),
+        agent_id: agent_id.to_owned(),
+        current: None,
+    }
+}
+
+/// Bits from the operating system.
+#[must_use]
+pub fn random() -> u128 {
+    use rand::TryRng;
+    let mut bytes = [0; 16];
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the kernel gives random bytes");
+    u128::from_ne_bytes(bytes)
+}

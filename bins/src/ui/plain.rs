@@ -1,0 +1,159 @@
+//! Plain lines on standard error: notices as they come, progress every five seconds.
+
+use crate::drive::Observer;
+use iobench_core::controller::{Controller, Input, Level, Output};
+use iobench_core::message::{AgentIndex, Progress, Report};
+use iobench_core::plan::Outline;
+use iobench_core::stats::Interval;
+use iobench_core::time::{Mono, Now, nanos};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+use tracing::info;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Writes what happens, a line each, and logs every transition.
+#[derive(Debug)]
+pub struct Plain {
+    outline: Outline,
+    quiet: bool,
+    /// When the last progress line was written.
+    written: Option<Mono>,
+    began: Option<Mono>,
+    preparing: BTreeMap<AgentIndex, Progress>,
+    running: Running,
+}
+
+/// What completed since the last line.
+#[derive(Debug, Default)]
+struct Running {
+    stage: u32,
+    started: Option<Mono>,
+    operations: u64,
+    bytes: u64,
+    errors: u64,
+    warmup: bool,
+}
+
+impl Plain {
+    /// For a run of these stages; `quiet`: only warnings and errors.
+    #[must_use]
+    pub fn new(outline: Outline, quiet: bool) -> Self {
+        Self {
+            outline,
+            quiet,
+            written: None,
+            began: None,
+            preparing: BTreeMap::new(),
+            running: Running::default(),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // A closed standard error must not end a run.
+        writeln!(std::io::stderr(), "{text}").ok();
+    }
+
+    fn progress(&mut self, now: Mono, agent: AgentIndex, progress: Progress) {
+        self.preparing.insert(agent, progress);
+        if let Some(since) = self.due(now) {
+            let stage = progress.stage;
+            let all = || self.preparing.values().filter(|progress| progress.stage == stage);
+            let (done, total): (u64, u64) =
+                (all().map(|p| p.objects).sum(), all().map(|p| p.objects_total).sum());
+            let bytes: u64 = all().map(|p| p.bytes).sum();
+            let bytes_total: u64 = all().map(|p| p.bytes_total).sum();
+            let name = self.stage_name(stage);
+            let elapsed = self.began.map_or(since, |began| now.since(began));
+            let left = match (done, total) {
+                (1.., 1..) if total > done => {
+                    let left = elapsed.as_secs_f64() * (total - done) as f64 / done as f64;
+                    format!(", about {left:.0} s left")
+                }
+                _ => String::new(),
+            };
+            self.line(&format!(
+                "{name}: {done} of {total} objects, {:.0} of {:.0} MiB{left}",
+                mib(bytes),
+                mib(bytes_total)
+            ));
+        }
+    }
+
+    fn interval(&mut self, now: Mono, interval: &Interval) {
+        if self.running.stage != interval.stage || self.running.started.is_none() {
+            self.running = Running { stage: interval.stage, started: Some(now), ..Running::default() };
+            self.written = Some(now);
+        }
+        self.running.operations += interval.tally.cells.iter().map(|cell| cell.count).sum::<u64>();
+        self.running.bytes += interval.tally.cells.iter().map(|cell| cell.bytes).sum::<u64>();
+        self.running.errors += interval.tally.errors.iter().map(|error| error.count).sum::<u64>();
+        self.running.warmup = interval.warmup;
+        if let Some(since) = self.due(now) {
+            let seconds = since.as_secs_f64();
+            let elapsed = now.since(self.running.started.unwrap_or(now)).as_secs();
+            let total = self.outline.stages.get(interval.stage as usize).and_then(|stage| stage.timed);
+            let Running { operations, bytes, errors, warmup, .. } = self.running;
+            let name = self.stage_name(interval.stage);
+            let phase = if warmup { " (warm-up)" } else { "" };
+            self.line(&format!(
+                "{name}{phase}: {elapsed} of {} s, {:.0} ops/s, {:.1} MiB/s, {errors} errors",
+                total.unwrap_or_default().as_secs(),
+                operations as f64 / seconds,
+                mib(bytes) / seconds,
+            ));
+            (self.running.operations, self.running.bytes) = (0, 0);
+        }
+    }
+
+    /// The time since the last line, if another is due.
+    fn due(&mut self, now: Mono) -> Option<Duration> {
+        let since = now.since(self.written.unwrap_or(now));
+        if self.written.is_none() {
+            self.written = Some(now);
+            self.began = Some(now);
+        }
+        if self.quiet || since < EVERY {
+            return None;
+        }
+        self.written = Some(now);
+        Some(Duration::from_nanos(nanos(since)))
+    }
+
+    fn stage_name(&self, stage: u32) -> &str {
+        self.outline.stages.get(stage as usize).map_or("stage", |stage| stage.name.as_str())
+    }
+}
+
+impl Observer<Controller> for Plain {
+    fn input(&mut self, now: Now, input: &Input) {
+        if let Input::Received(agent, _, message) = input {
+            match &message.body {
+                Report::Preparing(progress) => self.progress(now.mono, *agent, *progress),
+                Report::Running(interval) => self.interval(now.mono, interval),
+                _ => {}
+            }
+        }
+    }
+
+    fn output(&mut self, _: Now, output: &Output) {
+        match output {
+            Output::Notice(notice) => match notice.level {
+                Level::Info if self.quiet => {}
+                Level::Info => self.line(&notice.text),
+                Level::Warning => self.line(&format!("warning: {}", notice.text)),
+                Level::Error => self.line(&format!("error: {}", notice.text)),
+            },
+            Output::RunEntered { from, to } => info!("run: {from} → {to}"),
+            Output::AgentEntered { agent, from, to } => info!(agent = agent.0, "agent: {from} → {to}"),
+            _ => {}
+        }
+    }
+
+    fn settled(&mut self, _: Now, _: &Controller) {}
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

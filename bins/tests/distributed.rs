@@ -1,0 +1,275 @@
+//! A controller and its agents as real processes: what only processes show.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use support::{Agent, Place, controller, controller_with_results, files, iobench, until};
+
+const LONG: Duration = Duration::from_secs(90);
+
+/// Every agent puts 4 KiB objects into its own directory.
+fn puts(place: &Place, seconds: u32) -> PathBuf {
+    let target = place.path().join("data");
+    std::fs::create_dir_all(&target).unwrap();
+    place.file(
+        "puts.yaml",
+        &format!(
+            "target: file://{}\nduration: {seconds}s\nconcurrency: 2\ndistributed:\n  start_delay: 1s\nworkload:\n  - {{op: put, path: put/, object_size: 4KiB, count: 500}}\n",
+            target.display()
+        ),
+    )
+}
+
+/// A prepare that takes long: many objects, each made durable.
+fn long_prepare(place: &Place) -> PathBuf {
+    let target = place.path().join("data");
+    std::fs::create_dir_all(&target).unwrap();
+    place.file(
+        "prepare.yaml",
+        &format!(
+            "target: file://{}\nduration: 5s\nconcurrency: 2\nfile: {{fsync: each}}\ndistributed:\n  start_delay: 1s\nprepare:\n  ensure_objects:\n    - {{base_uri: objects/, count: 5000000, size: 4KiB}}\nworkload:\n  - {{op: get, path: objects/}}\n",
+            target.display()
+        ),
+    )
+}
+
+fn three(place: &Place) -> [Agent; 3] {
+    ["a", "b", "c"].map(|name| Agent::start(place, name))
+}
+
+/// The directory that agent `index` works in.
+fn data(place: &Place, index: usize) -> PathBuf {
+    let agents = place.path().join("data");
+    let mut found: Vec<_> = std::fs::read_dir(agents).map_or(Vec::new(), |entries| entries.flatten().collect());
+    found.sort_by_key(std::fs::DirEntry::file_name);
+    found.get(index).map_or_else(|| place.path().join("nothing yet"), std::fs::DirEntry::path)
+}
+
+fn any_file(directory: &Path) -> bool {
+    files(directory) > 0
+}
+
+fn end_of(agent: &Value) -> &str {
+    agent["end"].as_str().unwrap()
+}
+
+fn count(operations: &Value) -> u64 {
+    operations.as_array().unwrap().iter().filter(|line| line["size_bucket"] == "all" || line["size_bucket"] == "ALL")
+        .map(|line| line["count"].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn three_agents_start_together_and_the_whole_is_the_sum_of_its_parts() {
+    let place = Place::new();
+    let file = puts(&place, 3);
+    let agents = three(&place);
+    let run = controller(&place, &file, &agents.each_ref(), &[]);
+    let began: Vec<Instant> = std::thread::scope(|scope| {
+        let watch = |index| {
+            let place = &place;
+            scope.spawn(move || {
+                let directory = || data(place, index).join("put");
+                until("the first object", Duration::from_secs(60), || any_file(&directory()));
+                Instant::now()
+            })
+        };
+        let watchers = [watch(0), watch(1), watch(2)];
+        watchers.map(|watcher| watcher.join().unwrap()).to_vec()
+    });
+    let (code, stdout, stderr) = run.end(LONG);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let spread = *began.iter().max().unwrap() - *began.iter().min().unwrap();
+    assert!(spread <= Duration::from_millis(250), "{spread:?}");
+
+    let summary = place.summary();
+    let stage = &summary["stages"][0];
+    let parts = stage["agents"].as_array().unwrap();
+    let skews: Vec<f64> = parts.iter().map(|part| part["start_skew_us"].as_f64().unwrap()).collect();
+    for (index, skew) in skews.iter().enumerate() {
+        let seen = began[index].saturating_duration_since(began[0]).as_secs_f64()
+            - began[0].saturating_duration_since(began[index]).as_secs_f64();
+        let told = (skew - skews[0]) / 1e6;
+        assert!((seen - told).abs() < 0.1, "agent {index}: seen {seen} s, told {told} s after agent 0");
+    }
+    let whole = count(&stage["operations"]);
+    let sum: u64 = parts.iter().map(|part| count(&part["operations"])).sum();
+    assert!(whole > 0 && whole == sum, "{whole} {sum}");
+    assert_eq!(summary["label"], "complete");
+    for name in ["config.yaml", "environment.json", "workload_results.tsv", "perf_log.tsv", "events.jsonl", "journal"] {
+        assert!(place.results().join(name).is_file(), "{name} is missing");
+    }
+    assert!(!place.results().join("RUNNING").exists());
+}
+
+#[test]
+fn when_an_agent_is_killed_the_others_go_on_and_the_result_is_partial() {
+    let place = Place::new();
+    let file = puts(&place, 6);
+    let [a, mut b, c] = three(&place);
+    let run = controller(&place, &file, &[&a, &b, &c], &[]);
+    until("load", LONG, || (0..3).all(|index| any_file(&data(&place, index).join("put"))));
+    std::thread::sleep(Duration::from_secs(2));
+    b.process.child.kill().unwrap();
+    let (code, stdout, stderr) = run.end(LONG);
+    assert_eq!(code, 2, "{stdout}{stderr}");
+    assert!(stdout.starts_with("PARTIAL"), "{stdout}");
+    let summary = place.summary();
+    let ends: Vec<_> = summary["agents"].as_array().unwrap().iter().map(end_of).collect();
+    assert_eq!(ends, ["completed", "failed", "completed"]);
+    assert!(summary["coverage"].as_f64().unwrap() < 1.0);
+    let lost = &summary["agents"][1];
+    assert!(lost["ran_s"].as_f64().unwrap() >= 1.0, "its acknowledged intervals are kept: {lost}");
+    assert!(stderr.contains(&b.address), "a person is told which: {stderr}");
+}
+
+/// Kills the controller, sees the agents stop, keep what they have, and serve the next run.
+fn controller_is_killed(file: fn(&Place) -> PathBuf, kept: bool) {
+    let place = Place::new();
+    let file = file(&place);
+    let agents = ["a", "b"].map(|name| Agent::start(&place, name));
+    let mut run = controller(&place, &file, &agents.each_ref(), &[]);
+    until("load", LONG, || (0..2).all(|index| files(&data(&place, index)) > 20));
+    std::thread::sleep(Duration::from_millis(1500));
+    run.child.kill().unwrap();
+    run.child.wait().unwrap();
+    let state = |agent: &Agent| describe(&agent.address);
+    until("idle agents", Duration::from_secs(30), || agents.iter().all(|agent| state(agent).contains("IDLE")));
+    let before = newest_change(&place.path().join("data"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(newest_change(&place.path().join("data")), before, "no load without a controller");
+    if kept {
+        assert!(agents.iter().all(|agent| agent.kept().len() == 1), "each keeps its own results");
+        let (code, merged, error) = iobench(&["merge", agents[0].kept()[0].to_str().unwrap()]);
+        assert_eq!(code, 0, "{merged}{error}");
+    }
+    let results = place.results();
+    let (code, report, error) = iobench(&["report", results.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    assert!(report.starts_with("PARTIAL") || report.starts_with("ABORTED"), "{report}");
+    std::fs::remove_dir_all(place.path().join("data")).unwrap();
+    std::fs::remove_dir_all(place.path().join("results")).unwrap();
+    let next = controller(&place, &puts(&place, 1), &agents.each_ref(), &[]);
+    let (code, _, stderr) = next.end(LONG);
+    assert_eq!(code, 0, "the agents serve the next run: {stderr}");
+}
+
+fn describe(address: &str) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
+    let output = command.args(["describe", address]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// When anything below was last written or created.
+fn newest_change(directory: &Path) -> std::time::SystemTime {
+    let own = std::fs::metadata(directory).unwrap().modified().unwrap();
+    let below = std::fs::read_dir(directory).unwrap().flatten().map(|entry| {
+        if entry.path().is_dir() { newest_change(&entry.path()) } else { entry.metadata().unwrap().modified().unwrap() }
+    });
+    below.max().map_or(own, |newest| newest.max(own))
+}
+
+#[test]
+fn when_the_controller_is_killed_in_the_workload_agents_stop_keep_their_results_and_serve_the_next_run() {
+    controller_is_killed(|place| puts(place, 60), true);
+}
+
+#[test]
+fn when_the_controller_is_killed_while_preparing_agents_stop_and_serve_the_next_run() {
+    controller_is_killed(long_prepare, true);
+}
+
+#[test]
+fn an_interrupt_ends_the_run_within_6_s_with_partial_results() {
+    let place = Place::new();
+    let file = puts(&place, 60);
+    let agents = three(&place);
+    let run = controller(&place, &file, &agents.each_ref(), &[]);
+    until("load", LONG, || any_file(&data(&place, 0).join("put")));
+    std::thread::sleep(Duration::from_millis(2500));
+    run.signal("INT");
+    let pressed = Instant::now();
+    let (code, stdout, _) = run.end(LONG);
+    assert_eq!(code, 3);
+    assert!(pressed.elapsed() <= Duration::from_secs(6), "{:?}", pressed.elapsed());
+    assert!(stdout.starts_with("ABORTED"), "{stdout}");
+    let summary = place.summary();
+    assert_eq!(summary["label"], "aborted");
+    assert!(count(&summary["stages"][0]["operations"]) > 0, "what was measured is there");
+}
+
+#[test]
+fn an_agent_that_cannot_be_reached_is_named() {
+    let place = Place::new();
+    let file = puts(&place, 5);
+    let agent = Agent::start(&place, "a");
+    let mut gone = Agent::start(&place, "b");
+    gone.process.child.kill().unwrap();
+    gone.process.child.wait().unwrap();
+    let (code, _, stderr) = controller(&place, &file, &[&agent, &gone], &[]).end(LONG);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains(&gone.address) && stderr.contains("refused") && stderr.contains("4 attempts"), "{stderr}");
+    assert!(!any_file(&place.path().join("data")), "no storage was touched");
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_line_and_column_before_any_agent_is_asked() {
+    let place = Place::new();
+    let file = place.file("bad.yaml", "target: file:///tmp\nduration: 5s\nconcurency: 4\nworkload:\n  - {op: get, path: x/}\n");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
+    let output = command.arg("run").arg(&file).args(["--agents", &address]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("bad.yaml:3:1") && stderr.contains("`concurrency`"), "{stderr}");
+    assert!(listener.accept().is_err(), "nobody was asked");
+}
+
+#[test]
+fn results_that_cannot_be_written_are_printed() {
+    let place = Place::new();
+    let file = puts(&place, 2);
+    let agent = Agent::start(&place, "a");
+    let no_directory = place.file("file", "");
+    let (code, stdout, stderr) =
+        controller_with_results(&no_directory, &file, &[&agent], &[]).end(LONG);
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stdout.starts_with("COMPLETE") && stdout.contains("put"), "{stdout}");
+    assert!(stderr.contains(no_directory.to_str().unwrap()), "{stderr}");
+    until("kept results", Duration::from_secs(15), || agent.kept().len() == 1);
+}
+
+#[test]
+fn a_second_controller_is_told_who_holds_the_agent() {
+    let place = Place::new();
+    let file = puts(&place, 5);
+    let agent = Agent::start(&place, "a");
+    let first = controller(&place, &file, &[&agent], &[]);
+    until("load", LONG, || any_file(&data(&place, 0).join("put")) || any_file(&place.path().join("data")));
+    let held = describe(&agent.address);
+    assert!(held.contains("RUNNING for"), "{held}");
+    let elsewhere = Place::new();
+    let (code, _, stderr) = controller(&elsewhere, &file, &[&agent], &[]).end(LONG);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains("holds this agent"), "{stderr}");
+    assert_eq!(first.end(LONG).0, 0, "the first run is not disturbed");
+}
+
+#[test]
+fn an_agent_that_is_told_to_end_stops_its_load_and_delivers_what_it_has() {
+    let place = Place::new();
+    let file = puts(&place, 30);
+    let [a, mut b, c] = three(&place);
+    let run = controller(&place, &file, &[&a, &b, &c], &["--set", "duration=5s"]);
+    until("load", LONG, || (0..3).all(|index| any_file(&data(&place, index).join("put"))));
+    b.process.signal("TERM");
+    assert!(b.process.wait(Duration::from_secs(15)).success());
+    let (code, _, stderr) = run.end(LONG);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(b.kept().is_empty(), "the controller has confirmed its results");
+}

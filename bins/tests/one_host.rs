@@ -1,0 +1,226 @@
+//! `iobench` as a real process on one host.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use support::{Place, Process, files, iobench, json};
+
+/// A small run in the test's directory.
+fn small(place: &Place, extra: &str) -> std::path::PathBuf {
+    std::fs::create_dir_all(place.path().join("data")).unwrap();
+    place.file(
+        "small.yaml",
+        &format!(
+            "target: file://{}\nduration: 2s\nconcurrency: 4\n{extra}prepare:\n  ensure_objects:\n    - {{base_uri: objects/, count: 20, size: 64KiB}}\n  cleanup: true\nworkload:\n  - {{op: get, path: objects/, weight: 3}}\n  - {{op: put, path: new/, object_size: 10KiB, count: 30}}\n  - {{op: stat, path: objects/}}\n",
+            place.path().join("data").display()
+        ),
+    )
+}
+
+fn run(place: &Place, file: &Path, more: &[&str]) -> (i32, String, String) {
+    std::fs::create_dir_all(place.path().join("results")).unwrap();
+    let results = place.path().join("results");
+    let mut arguments = vec!["run", file.to_str().unwrap(), "--results", results.to_str().unwrap()];
+    arguments.extend(more);
+    iobench(&arguments)
+}
+
+#[test]
+fn a_run_prepares_measures_cleans_up_and_tells_the_same_in_text_tsv_and_json() {
+    let place = Place::new();
+    let (code, text, stderr) = run(&place, &small(&place, ""), &[]);
+    assert_eq!(code, 0, "{text}{stderr}");
+    assert!(text.starts_with("COMPLETE"), "{text}");
+    assert_eq!(files(&place.path().join("data")), 0, "cleanup removes what was prepared and put");
+    let results = place.results();
+    let summary = json(&results.join("summary.json"));
+    assert_eq!(summary["label"], "complete");
+    let (_, again, _) = iobench(&["report", results.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), summary, "a later report says the same");
+    let stage = summary["stages"].as_array().unwrap().iter().find(|stage| stage["planned_s"] == 2.0).unwrap();
+    let tsv = std::fs::read_to_string(results.join("workload_results.tsv")).unwrap();
+    for operation in ["get", "put", "stat"] {
+        let line = stage["operations"].as_array().unwrap().iter().find(|line| line["operation"] == operation);
+        let count = line.unwrap()["count"].as_u64().unwrap();
+        assert!(count > 0);
+        let row = text.split("\nexecute").nth(1).unwrap().lines().find(|row| row.starts_with(operation)).unwrap();
+        assert_eq!(row.split_whitespace().nth(1).unwrap().replace(',', ""), count.to_string(), "{row}");
+        let in_tsv: u64 = tsv
+            .lines()
+            .filter(|row| row.starts_with(&format!("{operation}\t")))
+            .map(|row| row.split('\t').nth(12).unwrap().parse::<u64>().unwrap())
+            .sum();
+        assert_eq!(in_tsv, count, "{tsv}");
+    }
+    assert!(!results.join("RUNNING").exists());
+}
+
+#[test]
+fn json_is_all_there_is_on_standard_output() {
+    let place = Place::new();
+    let (code, stdout, _) = run(&place, &small(&place, ""), &["--json"]);
+    assert_eq!(code, 0);
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(summary["exit_code"], 0);
+}
+
+#[test]
+fn the_same_seed_does_the_same_work() {
+    let counts = || {
+        let place = Place::new();
+        let (code, stdout, stderr) = run(&place, &small(&place, "seed: 7\n"), &["--json"]);
+        assert_eq!(code, 0, "{stderr}");
+        let summary: Value = serde_json::from_str(&stdout).unwrap();
+        (summary["seed"].as_u64(), summary["stages"][0]["operations"][0]["bytes"].as_u64())
+    };
+    assert_eq!(counts(), counts());
+}
+
+#[test]
+fn quick_commands_measure_without_a_file() {
+    for operation in ["read", "write", "get", "put"] {
+        let place = Place::new();
+        let target = format!("file://{}/data", place.path().display());
+        std::fs::create_dir_all(place.path().join("data")).unwrap();
+        let results = place.path().to_str().unwrap().to_owned();
+        let (code, stdout, stderr) = iobench(&[
+            operation, &target, "--size", "1MiB", "--duration", "1s", "--concurrency", "4", "--cleanup", "--results", &results,
+        ]);
+        assert_eq!(code, 0, "{operation}: {stderr}");
+        assert!(stdout.starts_with("COMPLETE") && stdout.contains(&format!("\n{operation} ")), "{operation}: {stdout}");
+        assert_eq!(files(&place.path().join("data")), 0, "{operation} cleans up");
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_its_reason_and_touches_nothing() {
+    let cases: [(&str, &str, &str); 12] = [
+        ("", "empty", "nothing in it"),
+        ("target: 5\nduration: [1]\n", "expected text", "wrong types"),
+        ("target: file://DATA\nduration: 1s\nwrokload: []\n", "did you mean `workload`?", "unknown key"),
+        ("target: file://DATA\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1, weight: 0}\n", "weights", "weights 0"),
+        ("target: file://DATA\nduration: 1s\nprepare: {ensure_objects: [{base_uri: a/, count: 1, min_size: 2, max_size: 1}]}\nworkload:\n  - {op: get, path: a/}\n", "more than `max_size`", "min > max"),
+        ("target: file://DATA\nduration: 1s\nworkload:\n  - {op: get, path: none/}\n", "nothing is at", "nothing to read"),
+        ("target: file://DATA\nduration: 1s\nworkload:\n  - {op: read, path: none/f, block_size: 4KiB}\n", "nothing is at", "no file to read"),
+        ("target: file:///sys/iobench\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "stores no data", "a directory that cannot hold data"),
+        ("target: file://DATA\nduration: 1s\nprepare: {ensure_objects: [{base_uri: a/, count: 1000, size: 1TiB}]}\nworkload:\n  - {op: get, path: a/}\n", "free", "larger than the disk"),
+        ("target: file://DATA\nduration: 1s\nconcurrency: 0\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "concurrency of 0", "no concurrency"),
+        ("target: file://DATA\nduration: 0s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "duration", "no duration"),
+        ("target: nfs://host/x\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n", "unknown scheme", "unknown scheme"),
+    ];
+    for (yaml, says, case) in cases {
+        let place = Place::new();
+        std::fs::create_dir_all(place.path().join("data")).unwrap();
+        let file = place.file("bad.yaml", &yaml.replace("DATA", place.path().join("data").to_str().unwrap()));
+        let (code, stdout, stderr) = run(&place, &file, &[]);
+        assert_eq!(code, 5, "{case}: {stdout}{stderr}");
+        assert!(stderr.contains(says), "{case}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{case}: {stderr}");
+        assert_eq!(stdout, "", "{case}");
+        assert_eq!(files(&place.path().join("data")) + files(&place.path().join("results")), 0, "{case}");
+    }
+}
+
+#[test]
+fn a_read_only_directory_is_refused() {
+    let place = Place::new();
+    let data = place.path().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    let file = small(&place, "");
+    let forbidden = support::Forbidden::new(&data);
+    let (code, _, stderr) = run(&place, &file, &[]);
+    drop(forbidden);
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("cannot be written") && stderr.contains(data.to_str().unwrap()), "{stderr}");
+}
+
+#[test]
+fn ten_megabytes_of_aliases_are_refused_at_once() {
+    let place = Place::new();
+    let file = place.file("bomb.yaml", &format!("a: &a [x]\nb: [{}*a]\n", "*a, ".repeat(2_500_000)));
+    let began = Instant::now();
+    let (code, _, stderr) = run(&place, &file, &[]);
+    assert_eq!(code, 5, "{stderr}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_wrong_command_line_is_64_and_help_is_0() {
+    assert_eq!(iobench(&["run"]).0, 64);
+    assert_eq!(iobench(&["frobnicate"]).0, 64);
+    assert_eq!(iobench(&["--help"]).0, 0);
+    assert_eq!(iobench(&["--version"]).0, 0);
+    assert_eq!(iobench(&["run", "/no/such/file.yaml"]).0, 5);
+}
+
+#[test]
+fn check_says_what_is_understood_and_touches_nothing() {
+    let place = Place::new();
+    let (code, stdout, stderr) = iobench(&["check", small(&place, "").to_str().unwrap()]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("concurrency: 4") && stdout.contains("max_total_errors: 100"), "{stdout}");
+    assert_eq!(files(&place.path().join("data")), 0);
+}
+
+#[test]
+fn an_interrupted_run_removes_half_written_objects_and_keeps_its_results() {
+    let place = Place::new();
+    let file = small(&place, "");
+    std::fs::create_dir_all(place.path().join("results")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
+    command.arg("run").arg(&file).args(["--set", "duration=60s", "--results"]).arg(place.path().join("results"));
+    let run = Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
+    support::until("load", Duration::from_secs(20), || files(&place.path().join("data/new")) > 0);
+    std::thread::sleep(Duration::from_millis(1500));
+    run.signal("TERM");
+    let (code, stdout, stderr) = run.end(Duration::from_secs(10));
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stdout.starts_with("ABORTED"), "{stdout}");
+    for entry in std::fs::read_dir(place.path().join("data/new")).unwrap().flatten() {
+        assert_eq!(entry.metadata().unwrap().len(), 10 << 10, "{:?} is whole", entry.path());
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let place = Place::new();
+    let file = small(&place, "");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
+    command.arg("run").arg(&file).arg("--results").arg(place.path());
+    let mut run = Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()));
+    drop(run.child.stdout.take());
+    assert_eq!(run.wait(Duration::from_secs(30)).code(), Some(0));
+}
+
+/// Peak resident size of a run over so many computed keys, KiB.
+fn peak(keys: u64) -> u64 {
+    let place = Place::new();
+    let file = place.file(
+        "keys.yaml",
+        &format!("target: null://\nduration: 1s\nprepare: {{skip_verification: true, ensure_objects: [{{base_uri: a/, count: {keys}, size: 4KiB}}]}}\nstages:\n  - {{name: execute, type: execute, duration: 1s}}\nworkload:\n  - {{op: get, path: a/}}\n  - {{op: stat, path: a/}}\n"),
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
+    command.arg("run").arg(&file).arg("--results").arg(place.path()).arg("-q");
+    let mut run = Process::start(command.stdout(std::process::Stdio::null()));
+    let mut peak = 0;
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or(peak);
+        if let Some(status) = run.child.try_wait().unwrap() {
+            assert!(status.success());
+            return peak;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_hundred_million_keys_need_no_more_memory_than_a_thousand() {
+    let (few, many) = (peak(1_000), peak(100_000_000));
+    assert!(few > 0 && many <= few + (64 << 10), "{few} KiB and {many} KiB");
+}

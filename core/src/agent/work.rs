@@ -1,0 +1,111 @@
+//! What the engine says, and what follows from it.
+
+use super::machine::Agent;
+use super::state::{Ending, Setup, State, Work};
+use crate::engine::{EngineEvent, Epoch};
+use crate::message::{Failure, Progress, Report};
+use crate::stats::{Interval, StageTotals};
+use crate::time::Now;
+
+impl Agent {
+    pub(super) fn engine(&mut self, now: Now, epoch: Epoch, event: EngineEvent) {
+        if self.unstopped == Some(epoch) && matches!(event, EngineEvent::Stopped { .. }) {
+            self.unstopped = None;
+        }
+        if epoch != self.epoch {
+            return;
+        }
+        match event {
+            EngineEvent::Validated { outline, capabilities } => {
+                if let State::ConfigReceived(claim, Setup::Validating(_)) = &mut self.state {
+                    claim.outline = outline;
+                    claim.send(now, Report::Accepted(capabilities), &mut self.out);
+                    self.go_on(now);
+                }
+            }
+            EngineEvent::Progress(progress) => self.progress(now, progress),
+            EngineEvent::Interval(interval) => self.interval(now, *interval),
+            EngineEvent::StageDone(totals) => self.stage_done(now, *totals),
+            EngineEvent::Failed { failure, totals } => self.engine_failed(now, failure, totals),
+            EngineEvent::Stopped { totals, .. } => self.engine_stopped(now, totals),
+        }
+    }
+
+    fn progress(&mut self, now: Now, progress: Progress) {
+        match &mut self.state {
+            State::ConfigReceived(claim, Setup::Untimed(untimed))
+            | State::Running(claim, Work::Untimed(untimed))
+                if untimed.stage == progress.stage =>
+            {
+                if (progress.objects, progress.bytes) > (untimed.best.objects, untimed.best.bytes) {
+                    untimed.best = progress;
+                    untimed.moved = now.mono;
+                }
+                claim.send(now, Report::Preparing(progress), &mut self.out);
+            }
+            _ => {}
+        }
+    }
+
+    fn interval(&mut self, now: Now, interval: Interval) {
+        match &mut self.state {
+            State::Running(claim, Work::Timed(stage, _)) if *stage == interval.stage => {
+                claim.interval(now, interval, &mut self.out);
+            }
+            State::Stopping(claim, ..) => claim.interval(now, interval, &mut self.out),
+            _ => {}
+        }
+    }
+
+    fn stage_done(&mut self, now: Now, totals: StageTotals) {
+        let current = match &self.state {
+            State::ConfigReceived(_, Setup::Untimed(untimed)) | State::Running(_, Work::Untimed(untimed)) => {
+                untimed.stage
+            }
+            State::Running(_, Work::Timed(stage, _)) => *stage,
+            _ => return,
+        };
+        if totals.stage != current {
+            return;
+        }
+        if let Some(claim) = self.state.claim_mut() {
+            claim.stage_done(now, totals, &mut self.out);
+        }
+        self.go_on(now);
+    }
+
+    fn engine_failed(&mut self, now: Now, failure: Failure, totals: Option<Box<StageTotals>>) {
+        if !self.state.engine_works() {
+            return;
+        }
+        if let Some(claim) = self.state.claim_mut() {
+            claim.totals.extend(totals.map(|totals| *totals));
+        }
+        self.terminal(now, Some(Ending::Failed(failure)));
+    }
+
+    fn engine_stopped(&mut self, now: Now, totals: Option<Box<StageTotals>>) {
+        if let State::Stopping(claim, ending, _) = &mut self.state {
+            claim.totals.extend(totals.map(|totals| *totals));
+            let ending = ending.clone();
+            self.terminal(now, Some(ending));
+        }
+    }
+
+    /// Validation or a stage is done: what comes next?
+    fn go_on(&mut self, now: Now) {
+        let Some(claim) = self.state.claim() else { return };
+        let next = claim.duration_of(claim.next_stage);
+        match (&mut self.state, next) {
+            (State::ConfigReceived(claim, setup), Some(Some(_))) => {
+                *setup = Setup::Waiting;
+                claim.send(now, Report::Ready { unix: now.unix }, &mut self.out);
+                let claim = claim.clone();
+                self.enter(State::Ready(claim, None));
+            }
+            (State::ConfigReceived(_, setup), Some(None)) => *setup = Setup::Waiting,
+            (State::Running(_, work), Some(_)) => *work = Work::Waiting,
+            _ => self.terminal(now, None),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Every wait for an agent has an instant at which it ends.
+
+use super::machine::Controller;
+use super::outcome::ExitCode;
+use super::roster::{Setup, Step, Wait, Work};
+use super::state::RunState;
+use crate::message::Control;
+use crate::time::{Mono, Now};
+
+impl Controller {
+    /// The entry's earliest deadline, our own absence taken into account.
+    pub(super) fn deadline(&self, index: usize) -> Option<Mono> {
+        let peer = &self.peers[index];
+        let link = peer.link.as_ref();
+        let judged = self.is_judging().then(|| peer.judged_at(&self.order.outline.timeouts)).flatten();
+        let own_pause = matches!(peer.step, Step::Connecting { wait: Wait::Retry, .. });
+        let sampling = link.and_then(|link| link.sampling).map(|sampling| self.due(sampling.until));
+        let closing = link.and_then(|link| link.closing).map(|at| self.due(at));
+        let ping = link.filter(|link| link.closing.is_none() && !peer.is_over()).map(|link| link.next_ping);
+        let acknowledge = link.filter(|link| link.closing.is_none()).and_then(|_| peer.delivery.due());
+        let judged = judged.map(|at| if own_pause { at } else { self.due(at) });
+        [judged, sampling, closing, ping, acknowledge].into_iter().flatten().min()
+    }
+
+    /// Once results are being collected, agents are no longer judged one by one: the collection has its own end.
+    fn is_judging(&self) -> bool {
+        self.state != RunState::CollectingResults
+    }
+
+    /// Does what is due for an agent.
+    pub(super) fn judge(&mut self, now: Now, index: usize) {
+        let Some(link) = &self.peers[index].link else {
+            if self.is_judging() {
+                self.connect_due(now, index);
+            }
+            return;
+        };
+        if link.closing.is_some_and(|at| self.due(at) <= now.mono) {
+            self.drop_link(index);
+            return;
+        }
+        let ping_due = link.closing.is_none() && link.next_ping <= now.mono && !self.peers[index].is_over();
+        let sample_due = link.sampling.is_some_and(|sampling| self.due(sampling.until) <= now.mono);
+        self.acknowledge(now, index);
+        if sample_due && let Some(reason) = self.resample(now, index) {
+            self.fail(now, index, ExitCode::TimedOut, &reason);
+            return;
+        }
+        if ping_due {
+            self.ping(now, index);
+        }
+        if self.is_judging()
+            && let Some((exit, reason)) = self.verdict(now, index)
+        {
+            self.fail(now, index, exit, &reason);
+        }
+    }
+
+    /// Whether an agent is late with what it is to do, or silent.
+    fn verdict(&mut self, now: Now, index: usize) -> Option<(ExitCode, String)> {
+        let timeouts = self.order.outline.timeouts;
+        let peer = &self.peers[index];
+        let late = |since: Mono, limit| self.due(since.after(limit)) <= now.mono;
+        let seconds = |since: Mono| now.mono.since(since).as_secs();
+        let reason = match &peer.step {
+            Step::ConfigSent(Setup::Validating(since)) if late(*since, timeouts.progress) => {
+                format!("has not accepted the configuration for {} s", seconds(*since))
+            }
+            Step::ConfigSent(Setup::AnswerDue(since)) if late(*since, timeouts.progress) => {
+                format!("has not said READY for {} s", seconds(*since))
+            }
+            Step::ConfigSent(Setup::Untimed(untimed)) | Step::Collecting(Work::Untimed(untimed))
+                if late(untimed.moved, timeouts.progress) =>
+            {
+                let stage = &self.order.outline.stages[untimed.stage as usize].name;
+                format!("has made no progress in stage `{stage}` for {} s", seconds(untimed.moved))
+            }
+            Step::StartSent { at, .. } if late(*at, timeouts.first_stats) => {
+                format!("has sent no statistics for {} s after the start", seconds(*at))
+            }
+            Step::Collecting(Work::Timed { heard, .. })
+                if late(*heard, timeouts.hung) && !peer.delivery.is_holding_back() =>
+            {
+                format!("hangs: it answers, but has sent no statistics for {} s", seconds(*heard))
+            }
+            Step::Collecting(Work::Timed { until, .. }) if self.due(*until) <= now.mono => {
+                "has not ended the stage in time".to_owned()
+            }
+            Step::Collecting(Work::EndDue(since)) if late(*since, timeouts.progress) => {
+                format!("has not said COMPLETED for {} s", seconds(*since))
+            }
+            Step::ConfigSent(Setup::Waiting) | Step::Ready | Step::StartSent { .. } | Step::Collecting(_) => {
+                return self.probe(now, index).map(|reason| (ExitCode::TimedOut, reason));
+            }
+            Step::Connecting { .. } | Step::ConfigSent(_) | Step::Over { .. } => return None,
+        };
+        Some((ExitCode::TimedOut, reason))
+    }
+
+    /// A silent agent is pinged; if it does not answer, it is given up.
+    fn probe(&mut self, now: Now, index: usize) -> Option<String> {
+        let timeouts = self.order.outline.timeouts;
+        let link = self.peers[index].link.as_ref()?;
+        let (probe, heard) = (link.probe, link.heard);
+        if matches!(self.peers[index].step, Step::Collecting(Work::Untimed(_)))
+            || self.due(link.silent_at(&timeouts)) > now.mono
+        {
+            return None;
+        }
+        let tries = probe.map_or(0, |(tries, _)| tries);
+        if tries >= timeouts.ping_tries {
+            let silent = now.mono.since(heard).as_secs();
+            return Some(format!("has been silent for {silent} s and did not answer {tries} pings"));
+        }
+        let until = now.mono.after(timeouts.ping);
+        self.peers[index].link.as_mut()?.probe = Some((tries + 1, until));
+        self.ping(now, index);
+        None
+    }
+
+    /// Confirms what is safe on disk; after a terminal message there is nothing more to say.
+    pub(super) fn acknowledge(&mut self, now: Now, index: usize) {
+        let peer = &mut self.peers[index];
+        if peer.link.as_ref().is_none_or(|link| link.closing.is_some() && !peer.said_end) {
+            return;
+        }
+        let held_back = peer.delivery.is_holding_back();
+        let Some(sequence) = peer.delivery.acknowledge(now.mono) else { return };
+        if held_back && let Step::Collecting(Work::Timed { heard, .. }) = &mut peer.step {
+            // Its silence was our doing: it may send intervals again from now on.
+            *heard = now.mono;
+        }
+        let last = peer.terminal == Some(sequence);
+        self.send(index, Control::Acknowledge { sequence });
+        if last {
+            self.hang_up(now.mono, index);
+        }
+    }
+}
