@@ -1,4 +1,5 @@
 //! Nothing is held for a key: a hundred million of them cost no more memory than a thousand.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use iobench_backends::LocalEngine;
 use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};

@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+/// Samples of the number of errors are this far apart, nanoseconds.
+const SAMPLE: u64 = 50_000_000;
+
 /// Counts the engine's stops. Whoever began before the last one must not go on: so a stop holds from the instant at
 /// which it is commanded, even if the engine is busy.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +155,7 @@ impl ErrorRate {
         Self { window, threshold: policy.error_rate_threshold, samples: VecDeque::new() }
     }
 
-    /// Errors so far at this instant, not more often than ten times a second; gives a failure when they came too fast.
+    /// Looks at the errors so far; gives a failure when they came too fast.
     pub(super) fn sample(&mut self, now: u64, control: &Control) -> Option<Failure> {
         let errors = control.errors();
         // Keep one sample that is as old as the window, or older.
@@ -160,7 +163,9 @@ impl ErrorRate {
             self.samples.pop_front();
         }
         let before = self.samples.front().map_or(0, |&(_, errors)| errors);
-        self.samples.push_back((now, errors));
+        if self.samples.back().is_none_or(|&(at, _)| at + SAMPLE <= now) {
+            self.samples.push_back((now, errors));
+        }
         let rate = (errors - before) as f64 / (self.window as f64 / 1e9);
         (rate > self.threshold).then(|| {
             let first = control.first_error.get().map_or("", String::as_str);

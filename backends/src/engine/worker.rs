@@ -256,7 +256,12 @@ impl Worker {
         self.in_flight -= 1;
         let state = self.slots[slot as usize];
         if state.expired {
-            self.source.over(state.kind, state.task, Outcome::Failed(Fault::TIMEOUT));
+            // It has been counted when it was given up.
+            if let Verdict::Fails(failure) =
+                self.source.over(state.kind, state.task, Outcome::Failed(Fault::TIMEOUT))
+            {
+                self.seat.control.fail(failure);
+            }
             return self.release(slot);
         }
         if matches!(outcome, Outcome::Failed(_)) && state.tries < self.policy.max_retries {

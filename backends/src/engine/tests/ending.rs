@@ -260,3 +260,22 @@ fn cleanup_removes_made_directories_too() {
         );
     }
 }
+
+#[test]
+fn a_prepare_does_not_pass_over_what_took_too_long() {
+    let directory = on_disk();
+    let mut plan = files(directory.path(), vec![prepared(1, 10)], vec![prepare(&[0])]);
+    plan.errors.operation_timeout = Duration::from_millis(200);
+    // Opening it to write waits for one who reads.
+    posix(&mut plan);
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    std::fs::create_dir_all(directory.path().join("target/data")).unwrap();
+    mkfifoat(CWD, fifo(directory.path()), Mode::RWXU).unwrap();
+    rig.start(0);
+    std::thread::sleep(Duration::from_millis(500));
+    let reader = hold(directory.path());
+    let failure = rig.finish().failure.expect("the object is not there");
+    assert!(failure.message.contains("prepared-00000000.dat"), "{failure}");
+    drop(reader);
+}
