@@ -72,7 +72,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Steps that leave something behind are not interrupted.
+    /// After these the task can be unwound; steps that leave something behind are finished first.
     pub(super) fn can_be_cancelled(self) -> bool {
         matches!(self, Self::Open | Self::Transfer | Self::Sync | Self::Stat)
     }
@@ -112,6 +112,13 @@ impl Job {
 
     fn file(&self) -> File {
         self.place.map_or(File::Own, File::Kept)
+    }
+
+    /// Whether the kernel may be asked to give the step up. An interrupted open may have truncated an object all the
+    /// same, and then nobody would know that there is something to remove.
+    pub(super) fn is_interruptible(&self) -> bool {
+        let makes = self.state == State::Open && self.task.operation == Operation::Put;
+        self.state.can_be_cancelled() && !makes
     }
 
     fn writes(&self) -> bool {

@@ -154,7 +154,7 @@ impl Executor for UringExecutor {
             if let Some((pool, _)) = &mut self.lists {
                 pool.cancel(slot);
             }
-        } else if job.state.can_be_cancelled() {
+        } else if job.is_interruptible() {
             self.ring.cancel(slot);
         }
     }
