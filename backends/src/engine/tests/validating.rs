@@ -144,21 +144,31 @@ fn blocks_larger_than_every_file() {
 
 #[test]
 fn a_directory_that_cannot_be_written() {
-    if rustix::process::geteuid().is_root() {
-        // Root may write everywhere but where nobody can.
-        let target = "file:///proc/sys/kernel/iobench";
-        if rustix::fs::access("/proc/sys/kernel", rustix::fs::Access::WRITE_OK).is_ok() {
-            return;
-        }
-        refused(
-            plan(target, vec![prepared(1, 1)], vec![prepare(&[0])]),
-            FailureClass::Config,
-            &["cannot be written to"],
-        );
-        return;
-    }
-    let plan = plan("file:///usr/iobench", vec![prepared(1, 1)], vec![prepare(&[0])]);
-    refused(plan, FailureClass::Config, &["`/usr` cannot be written to"]);
+    // Nobody can write to what is mounted to be read; who is not root cannot write to `/usr` either.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let read_only = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|mount| {
+        let stores = !line_has_pseudo_file_system(mount);
+        stores && mount[5].split(',').any(|option| option == "ro") && Path::new(mount[4]).is_dir()
+    });
+    let directory = match read_only {
+        Some(mount) => mount[4],
+        None if !rustix::process::geteuid().is_root() => "/usr",
+        None => return,
+    };
+    let plan = plan(&format!("file://{directory}/iobench"), vec![prepared(1, 1)], vec![prepare(&[0])]);
+    refused(plan, FailureClass::Config, &[&format!("`{directory}` cannot be written to")]);
+}
+
+fn line_has_pseudo_file_system(mount: &[&str]) -> bool {
+    ["proc", "sysfs", "cgroup", "cgroup2", "devpts", "debugfs", "tracefs"]
+        .iter()
+        .any(|kind| mount.contains(kind))
+}
+
+#[test]
+fn a_file_system_that_stores_nothing() {
+    let plan = plan("file:///proc/sys/kernel/iobench", vec![prepared(1, 1)], vec![prepare(&[0])]);
+    refused(plan, FailureClass::Config, &["`/proc/sys/kernel` is in a proc file system"]);
 }
 
 #[test]
