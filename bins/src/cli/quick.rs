@@ -15,10 +15,10 @@ pub(super) struct Quick {
     /// Operations in flight
     #[arg(long, short, default_value = "16")]
     concurrency: String,
-    /// Bytes of one object, or of the file whose blocks are read or written; 1MiB for objects, 1GiB for a file
+    /// Bytes of one object (1MiB), or of the file whose blocks are read or written (1GiB)
     #[arg(long)]
     size: Option<String>,
-    /// Objects, or files
+    /// Objects (1000), or files (1); `put` writes so many, then the first ones again
     #[arg(long)]
     objects: Option<String>,
     /// Bytes of one block
