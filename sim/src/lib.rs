@@ -1,1 +1,15 @@
-//! Simulation.
+//! Deterministic simulation of iobench.
+//!
+//! Tier 2 ([`world`]) runs the shipping drivers, gRPC code and codec of one controller and its agents on one thread,
+//! over turmoil: a modelled network ([`faults`]), a clock for each host ([`clock`]), modelled engines that know what
+//! they truly did ([`engine`]), and a modelled disk under a real journal ([`disk`]). Every scenario is played twice and
+//! must give the same trace ([`trace`]).
+
+pub mod clock;
+pub mod disk;
+pub mod engine;
+pub mod faults;
+mod hosts;
+pub mod state;
+pub mod trace;
+pub mod world;
