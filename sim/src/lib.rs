@@ -1,1 +1,4 @@
-//! Simulation.
+//! Deterministic simulation of iobench.
+
+pub mod checkers;
+pub mod des;
