@@ -1,5 +1,7 @@
 //! The disk that a controller journals to: real frames in memory, written as late and as badly as a scenario wants.
 
+use crate::checkers::Seen;
+use crate::clock::truth;
 use crate::state::{ControllerHost, Host, with};
 use iobench::drive::Clock;
 use iobench::drive::controller::{Handle, Results};
@@ -113,10 +115,22 @@ async fn write_all(controller: usize, handle: Handle) {
         tokio::time::sleep(host(controller, |host| host.disk.latency)).await;
         crate::clock::SimClock(Host::Controller(controller)).while_stopped().await;
         let written = host(controller, |host| host.disk.write(&batch));
+        if controller == 0 && written.is_ok() {
+            show(&batch);
+        }
         for record in batch {
             if let Record::Agent(record) = record {
                 handle.persisted(record.agent, record.message.sequence, written.clone());
             }
+        }
+    }
+}
+
+/// Tells the checkers what is safe.
+fn show(batch: &[Record]) {
+    for record in batch {
+        if let Record::Agent(record) = record {
+            with(|state| state.see(truth(), &Seen::Journalled(record.agent, &record.message)));
         }
     }
 }

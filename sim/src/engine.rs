@@ -1,6 +1,7 @@
 //! A modelled engine: a load of so many operations a second that can be slow, fail, hang or stand still, and that
 //! knows what it truly did and when.
 
+use crate::checkers::Seen;
 use crate::clock::{SimClock, overlap, truth};
 use crate::state::{AgentHost, Host, with};
 use iobench::drive::Clock;
@@ -253,6 +254,21 @@ fn begin(agent: usize, epoch: Epoch, stage: u32) {
             objects: 0,
         });
     });
+    let timed = engine(agent, |host| host.engine.loads.last().is_some_and(|load| load.timed));
+    with(|state| state.see(truth, &Seen::LoadBegins { host: agent, stage, timed }));
+}
+
+/// The load of an agent has ended: tells the checkers, and what it came to.
+fn ended(agent: usize) {
+    let truth = truth();
+    let (run, load) = engine(agent, |host| {
+        host.engine.end(Duration::from_nanos(truth));
+        (host.run, host.engine.loads.last().cloned())
+    });
+    with(|state| state.see(truth, &Seen::LoadEnds { host: agent }));
+    if let Some(Load { stage, operations, .. }) = load {
+        with(|state| state.see(truth, &Seen::Counted { host: agent, run, stage, operations }));
+    }
 }
 
 async fn run(agent: usize, epoch: Epoch, events: EngineEvents) {
@@ -266,10 +282,12 @@ async fn run(agent: usize, epoch: Epoch, events: EngineEvents) {
             continue;
         }
         if engine(agent, |host| host.engine.hangs) {
-            engine(agent, |host| host.engine.end(Duration::from_nanos(truth())));
             return std::future::pending().await;
         }
         let said = engine(agent, |host| host.report(now, truth()));
+        if engine(agent, |host| host.engine.current.is_none()) {
+            ended(agent);
+        }
         for event in said {
             events(epoch, event);
         }
@@ -281,10 +299,12 @@ fn stop(agent: usize, epoch: Epoch, events: EngineEvents) {
     let now = SimClock(Host::Agent(agent)).now().mono;
     let (mut said, stopping, stuck) = engine(agent, |host| {
         let last = host.last_report(now, truth());
-        host.engine.end(Duration::from_nanos(truth()));
         (last, host.engine.stopping, host.engine.uncancellable)
     });
     let totals = engine(agent, |host| host.engine.current.take().map(|it| Box::new(it.totals(&host.engine))));
+    if totals.is_some() {
+        ended(agent);
+    }
     said.push(EngineEvent::Stopped { totals, stuck });
     tokio::spawn(async move {
         tokio::time::sleep(stopping).await;
@@ -317,7 +337,6 @@ impl AgentHost {
     fn report(&mut self, now: Mono, truth: u64) -> Vec<EngineEvent> {
         if let Some(failure) = self.engine.fails.take() {
             let totals = self.engine.current.take().map(|it| Box::new(it.totals(&self.engine)));
-            self.engine.end(Duration::from_nanos(truth));
             return vec![EngineEvent::Failed { failure, totals }];
         }
         let Some(mut current) = self.engine.current.take() else { return Vec::new() };
@@ -332,7 +351,6 @@ impl AgentHost {
         let mut said = vec![event];
         if done {
             said.push(EngineEvent::StageDone(Box::new(current.totals(&self.engine))));
-            self.engine.end(Duration::from_nanos(truth));
         } else {
             self.engine.current = Some(current);
         }
@@ -384,6 +402,9 @@ impl AgentHost {
         let total = objects(whole);
         if !self.engine.stuck {
             current.objects = objects(current.busy).min(total);
+        }
+        if let Some(load) = self.engine.loads.last_mut() {
+            load.operations = current.objects;
         }
         let (stage, objects) = (current.stage, current.objects);
         let progress = Progress {

@@ -56,3 +56,34 @@ pub enum Fault {
     /// An agent's stage fails.
     StageFails(usize, Failure),
 }
+
+impl Fault {
+    /// Whom it may harm (`None`: everyone), whether nobody may fail because of it, and how much longer a run may take.
+    #[must_use]
+    pub fn harm(&self) -> (Option<usize>, bool, Duration) {
+        match self {
+            Self::Latency(agent, time) | Self::Jitter(agent, time) => (Some(*agent), false, *time * 40),
+            Self::Hold(agent)
+            | Self::Release(agent)
+            | Self::Partition(agent)
+            | Self::PartitionToController(agent)
+            | Self::PartitionToAgent(agent)
+            | Self::Repair(agent)
+            | Self::Crash(agent)
+            | Self::Vanish(agent)
+            | Self::Restart(agent)
+            | Self::EngineHangs(agent)
+            | Self::EngineRecovers(agent)
+            | Self::PrepareStuck(agent)
+            | Self::StageFails(agent, _) => (Some(*agent), false, Duration::ZERO),
+            Self::StorageStalls(agent, time) => (Some(*agent), false, *time),
+            Self::Stall(Host::Agent(agent), time) => (Some(*agent), false, *time),
+            Self::Stall(Host::Controller(_), time) => (None, false, *time),
+            Self::StepClock(..) | Self::Drift(..) => (None, true, Duration::ZERO),
+            Self::DiskSlow(time) => (None, false, *time * 40),
+            Self::CrashController | Self::VanishController | Self::Interrupt | Self::DiskFails(_) => {
+                (None, false, Duration::ZERO)
+            }
+        }
+    }
+}

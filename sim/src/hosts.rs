@@ -1,5 +1,6 @@
 //! What runs on the hosts: the shipping drivers and gRPC code over simulated TCP.
 
+use crate::checkers::{Process, Seen};
 use crate::clock::{SimClock, truth};
 use crate::disk::Journal;
 use crate::engine::ModelEngine;
@@ -11,7 +12,6 @@ use iobench::grpc::{self, Dial};
 use iobench::results::Header;
 use iobench_core::agent::{self, Agent};
 use iobench_core::controller::{self, Controller};
-use iobench_core::machine::Machine;
 use iobench_core::message::{AgentMessage, Control, ControlMessage, Report};
 use iobench_core::time::Now;
 use iobench_proto::{Description, PROTOCOL, wire};
@@ -44,6 +44,7 @@ pub(crate) async fn agent_process(index: usize) -> turmoil::Result {
     if agent(index, |host| host.absent) {
         return std::future::pending().await;
     }
+    with(|state| state.see(truth(), &Seen::Up(Process::Agent(index))));
     let inbox = Inbox::default();
     let (first, tamper) = agent(index, |host| {
         host.inbox = Some(inbox.local());
@@ -89,6 +90,9 @@ pub(crate) async fn controller_process(index: usize) -> turmoil::Result {
         host.disk.begin(header);
         host.order.clone()
     });
+    if index == 0 {
+        run_begins(&order);
+    }
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
     let results = Journal { controller: index, handle, ids };
     let ports = Ports { clock, dial: SimDial, results, observer: Watch(Host::Controller(index)) };
@@ -97,6 +101,18 @@ pub(crate) async fn controller_process(index: usize) -> turmoil::Result {
     // The world ends the process: only then do its sockets close.
     controller(index, |host| host.ended = true);
     std::future::pending().await
+}
+
+/// Tells the checkers what to expect.
+fn run_begins(order: &controller::Order) {
+    with(|state| {
+        let stages = order.outline.stages.iter().filter(|stage| stage.timed.is_none()).count();
+        let slowest = state.agents.iter().map(|agent| agent.engine.prepare).max().unwrap_or_default();
+        let untimed = slowest * u32::try_from(stages).unwrap_or(u32::MAX);
+        let latency = state.latency;
+        state.see(truth(), &Seen::Up(Process::Controller));
+        state.see(truth(), &Seen::RunBegins { order, untimed, latency });
+    });
 }
 
 fn description(index: usize) -> Description {
@@ -228,19 +244,19 @@ impl Watch {
         with(|state| state.trace.line(truth(), &self.0, what));
     }
 
-    /// A machine that asks to be woken at once, for ever, would stop time.
-    fn no_spin<M: Machine>(&self, now: Now, machine: &M) {
-        if machine.poll_timeout().is_some_and(|at| at <= now.mono) {
-            let what = format!("{} spins: it wants to be woken at an instant that has passed", self.0);
-            with(|state| state.violations.push(what));
+    /// Tells the checkers, who watch the first controller alone.
+    fn show(&self, seen: &Seen<'_>) {
+        if self.0.process().is_some() {
+            with(|state| state.see(truth(), seen));
         }
     }
 }
 
 impl Observer<Agent> for Watch {
-    fn input(&mut self, _: Now, input: &agent::Input) {
+    fn input(&mut self, now: Now, input: &agent::Input) {
         self.line(format_args!("< {input:?}"));
         let Host::Agent(index) = self.0 else { return };
+        self.show(&Seen::AgentInput(index, now, input));
         if let agent::Input::Received(stream, message) = input
             && !matches!(message.body, Control::Ping(_) | Control::Acknowledge { .. })
         {
@@ -249,9 +265,10 @@ impl Observer<Agent> for Watch {
         }
     }
 
-    fn output(&mut self, _: Now, output: &agent::Output) {
+    fn output(&mut self, now: Now, output: &agent::Output) {
         self.line(format_args!("> {output:?}"));
         let Host::Agent(index) = self.0 else { return };
+        self.show(&Seen::AgentOutput(index, now, output));
         let at = Duration::from_nanos(truth());
         agent(index, |host| match output {
             agent::Output::Entered { to, .. } => {
@@ -267,13 +284,18 @@ impl Observer<Agent> for Watch {
     }
 
     fn settled(&mut self, now: Now, machine: &Agent) {
-        self.no_spin(now, machine);
+        let Host::Agent(index) = self.0 else { return };
+        self.show(&Seen::AgentSettled(index, now, machine));
+        if let Some((_, run, _)) = machine.current() {
+            agent(index, |host| host.run = run);
+        }
     }
 }
 
 impl Observer<Controller> for Watch {
-    fn input(&mut self, _: Now, input: &controller::Input) {
+    fn input(&mut self, now: Now, input: &controller::Input) {
         self.line(format_args!("< {input:?}"));
+        self.show(&Seen::ControllerInput(now, input));
         let Host::Controller(index) = self.0 else { return };
         if let controller::Input::Received(agent, _, message) = input
             && matches!(message.body, Report::Running(_))
@@ -282,8 +304,9 @@ impl Observer<Controller> for Watch {
         }
     }
 
-    fn output(&mut self, _: Now, output: &controller::Output) {
+    fn output(&mut self, now: Now, output: &controller::Output) {
         self.line(format_args!("> {output:?}"));
+        self.show(&Seen::ControllerOutput(now, output));
         let Host::Controller(index) = self.0 else { return };
         let at = Duration::from_nanos(truth());
         controller(index, |host| match output {
@@ -309,6 +332,6 @@ impl Observer<Controller> for Watch {
     }
 
     fn settled(&mut self, now: Now, machine: &Controller) {
-        self.no_spin(now, machine);
+        self.show(&Seen::ControllerSettled(now, machine));
     }
 }

@@ -1,5 +1,6 @@
 //! What the world knows: shared by the hosts of one simulation, which all live on one thread.
 
+use crate::checkers::{Process, Seen, Suite};
 use crate::clock::Hardware;
 use crate::disk::Disk;
 use crate::engine::Model;
@@ -9,7 +10,7 @@ use iobench_core::agent::{KeptRun, StateName};
 use iobench_core::config::Run;
 use iobench_core::controller::{AgentState, Notice, Order, Outcome, RunState};
 use iobench_core::message::{AgentMessage, ControlMessage, RunId, StreamId};
-use iobench_core::time::Now;
+use iobench_core::time::{Mono, Now};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,17 @@ pub enum Host {
     Controller(usize),
     /// Where an agent runs.
     Agent(usize),
+}
+
+impl Host {
+    /// As checkers name it: they watch the first controller alone.
+    pub(crate) fn process(self) -> Option<Process> {
+        match self {
+            Self::Controller(0) => Some(Process::Controller),
+            Self::Controller(_) => None,
+            Self::Agent(index) => Some(Process::Agent(index)),
+        }
+    }
 }
 
 impl fmt::Display for Host {
@@ -42,7 +54,11 @@ pub(crate) struct State {
     /// Names that lead to another host.
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) trace: Trace,
-    pub(crate) violations: Vec<String>,
+    pub(crate) suite: Suite,
+    /// What one message may take.
+    pub(crate) latency: Duration,
+    /// When stopped processes go on, true time in nanoseconds.
+    pub(crate) resuming: Vec<(u64, Process)>,
 }
 
 /// Changes what an agent's stream carries: a fault of its own making.
@@ -69,6 +85,8 @@ pub struct AgentHost {
     pub first_sequence: u64,
     /// The fault in its stream.
     pub tamper: Option<Tamper>,
+    /// The run that holds it, or held it last.
+    pub run: RunId,
     /// Where the machine is.
     pub state: StateName,
     /// Every state it has entered, and when in true time.
@@ -93,6 +111,7 @@ impl AgentHost {
             absent: false,
             first_sequence: 0,
             tamper: None,
+            run: RunId::default(),
             state: StateName::Idle,
             states: Vec::new(),
             warnings: Vec::new(),
@@ -173,6 +192,11 @@ impl ControllerHost {
 }
 
 impl State {
+    /// Shows something to all checkers.
+    pub(crate) fn see(&mut self, truth: u64, seen: &Seen<'_>) {
+        self.suite.see(Mono(truth), seen);
+    }
+
     pub(crate) fn hardware(&mut self, host: Host) -> &mut Hardware {
         match host {
             Host::Agent(index) => &mut self.agents[index].clock,

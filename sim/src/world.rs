@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a simulation that cannot go on is a test that has failed")]
 
+use crate::checkers::Seen;
 use crate::clock::EPOCH;
 use crate::disk::Disk;
 use crate::faults::Fault;
@@ -139,6 +140,7 @@ fn watch_panics() {
 /// The simulated cluster in the hands of a scenario.
 pub struct World<'a> {
     sim: Sim<'a>,
+    tick: Duration,
     /// Where journals are put to be read, one directory a controller.
     files: TempDir,
 }
@@ -170,10 +172,11 @@ impl<'a> World<'a> {
             .max_message_latency(cluster.latency.1)
             .tcp_capacity(1024);
         let agents = (0..cluster.agents).map(AgentHost::new).collect();
-        replace(State { agents, trace: Trace::new(), ..State::default() });
+        let latency = cluster.latency.1 + cluster.tick;
+        replace(State { agents, trace: Trace::new(), latency, ..State::default() });
         PANICS.take();
         let files = tempfile::tempdir().expect("there is a directory for temporary files");
-        let mut world = Self { sim: builder.build(), files };
+        let mut world = Self { sim: builder.build(), tick: cluster.tick, files };
         world.order(&cluster.yaml, &cluster.overrides);
         world
     }
@@ -207,6 +210,7 @@ impl<'a> World<'a> {
     /// Lets the hosts run for a tick.
     pub fn step(&mut self) {
         self.start_hosts();
+        self.resume();
         if let Err(error) = self.sim.step() {
             self.give_up(&format!("a host failed: {error}"));
         }
@@ -214,6 +218,7 @@ impl<'a> World<'a> {
         if !panics.is_empty() {
             self.give_up(&format!("a task panicked: {panics:?}"));
         }
+        self.check();
         let ended: Vec<usize> = with(|state| {
             let controllers = state.controllers.iter_mut().enumerate();
             controllers.filter_map(|(index, it)| std::mem::take(&mut it.ended).then_some(index)).collect()
@@ -221,6 +226,7 @@ impl<'a> World<'a> {
         for index in ended {
             self.sim.crash(Host::Controller(index).to_string());
             self.controller_of(index, |host| host.gone = true);
+            self.down(Host::Controller(index));
         }
     }
 
@@ -239,6 +245,34 @@ impl<'a> World<'a> {
                 Host::Controller(index) => self.sim.host(host.to_string(), move || controller_process(index)),
             }
         }
+    }
+
+    /// Tells the checkers of processes that go on in the coming tick.
+    fn resume(&mut self) {
+        let soon = nanos(self.now() + self.tick);
+        with(|state| {
+            let (due, later): (Vec<_>, Vec<_>) = state.resuming.iter().partition(|(at, _)| *at <= soon);
+            state.resuming = later;
+            for (at, process) in due {
+                state.see(at, &Seen::Resumed(process));
+            }
+        });
+    }
+
+    fn see(&self, seen: &Seen<'_>) {
+        let truth = nanos(self.now());
+        with(|state| state.see(truth, seen));
+    }
+
+    fn down(&self, host: Host) {
+        if let Some(process) = host.process() {
+            self.see(&Seen::Down(process));
+        }
+    }
+
+    /// Tells the checkers that something else than an injected fault disturbs the run: of one agent, or of all.
+    pub fn disturb(&self, agent: Option<usize>) {
+        self.see(&Seen::Fault { host: agent, harmless: false, delay: Duration::ZERO });
     }
 
     fn give_up(&self, why: &str) -> ! {
@@ -381,6 +415,8 @@ impl<'a> World<'a> {
         let now = self.now();
         let truth = nanos(now);
         with(|state| state.trace.line(truth, &"world", format_args!("! {fault:?}")));
+        let (host, harmless, delay) = fault.harm();
+        self.see(&Seen::Fault { host, harmless, delay });
         let ctl = Host::Controller(0).to_string();
         let name = |agent: usize| Host::Agent(agent).to_string();
         match fault {
@@ -408,7 +444,13 @@ impl<'a> World<'a> {
                 }
                 self.kill_controller();
             }
-            Fault::Stall(host, time) => with(|state| state.hardware(host).stop(truth, time)),
+            Fault::Stall(host, time) => with(|state| {
+                state.hardware(host).stop(truth, time);
+                if let Some(process) = host.process() {
+                    state.see(truth, &Seen::Stalled(process));
+                    state.resuming.push((truth + nanos(time), process));
+                }
+            }),
             Fault::StepClock(host, by) => with(|state| state.hardware(host).step(by)),
             Fault::Drift(host, ppm) => with(|state| state.hardware(host).drift(truth, ppm)),
             Fault::Interrupt => {
@@ -417,10 +459,13 @@ impl<'a> World<'a> {
             }
             Fault::DiskFails(cause) => self.controller(|host| host.disk.fails = Some(cause)),
             Fault::DiskSlow(latency) => self.controller(|host| host.disk.latency = latency),
-            Fault::EngineHangs(agent) => self.agent(agent, |host| {
-                host.engine.hangs = true;
-                host.engine.end(now);
-            }),
+            Fault::EngineHangs(agent) => {
+                self.agent(agent, |host| {
+                    host.engine.hangs = true;
+                    host.engine.end(now);
+                });
+                self.see(&Seen::LoadEnds { host: agent });
+            }
             Fault::EngineRecovers(agent) => self.agent(agent, |host| host.engine.hangs = false),
             Fault::PrepareStuck(agent) => self.agent(agent, |host| host.engine.stuck = true),
             Fault::StorageStalls(agent, time) => {
@@ -437,6 +482,8 @@ impl<'a> World<'a> {
             host.engine.killed(now);
             host.inbox = None;
         });
+        self.down(Host::Agent(agent));
+        self.see(&Seen::LoadEnds { host: agent });
     }
 
     fn kill_controller(&mut self) {
@@ -445,15 +492,30 @@ impl<'a> World<'a> {
             (host.inbox, host.handle) = (None, None);
             host.gone = true;
         });
+        self.down(Host::Controller(0));
     }
 
-    /// What must hold at the end of every scenario.
-    fn end(self) -> Trace {
-        let violations = with(|state| std::mem::take(&mut state.violations));
+    /// Every scenario ends with all runs over, every agent idle again, and no invariant violated.
+    fn end(mut self) -> Trace {
+        self.run_until("all controllers have ended", |_| {
+            with(|state| state.controllers.iter().all(|it| it.gone))
+        });
+        self.run_until("every agent is idle again", |world| {
+            world
+                .agents()
+                .all(|index| world.agent(index, |host| host.inbox.is_none() || host.state == StateName::Idle))
+        });
+        self.see(&Seen::End);
+        self.check();
+        drop(self.sim);
+        replace(State::default()).trace
+    }
+
+    fn check(&self) {
+        let violations: Vec<_> =
+            with(|state| state.suite.violations().iter().map(ToString::to_string).collect());
         if !violations.is_empty() {
             self.give_up(&violations.join("\n"));
         }
-        drop(self.sim);
-        replace(State::default()).trace
     }
 }
