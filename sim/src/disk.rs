@@ -115,7 +115,7 @@ async fn write_all(controller: usize, handle: Handle) {
         tokio::time::sleep(host(controller, |host| host.disk.latency)).await;
         crate::clock::SimClock(Host::Controller(controller)).while_stopped().await;
         let written = host(controller, |host| host.disk.write(&batch));
-        if controller == 0 && written.is_ok() {
+        if written.is_ok() && with(|state| state.watched == controller) {
             show(&batch);
         }
         for record in batch {

@@ -90,9 +90,7 @@ pub(crate) async fn controller_process(index: usize) -> turmoil::Result {
         host.disk.begin(header);
         host.order.clone()
     });
-    if index == 0 {
-        run_begins(&order);
-    }
+    run_begins(index, &order);
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
     let results = Journal { controller: index, handle, ids };
     let ports = Ports { clock, dial: SimDial, results, observer: Watch(Host::Controller(index)) };
@@ -104,8 +102,14 @@ pub(crate) async fn controller_process(index: usize) -> turmoil::Result {
 }
 
 /// Tells the checkers what to expect.
-fn run_begins(order: &controller::Order) {
+fn run_begins(index: usize, order: &controller::Order) {
     with(|state| {
+        if state.controllers[state.watched].gone {
+            state.watched = index;
+        }
+        if state.watched != index {
+            return;
+        }
         let stages = order.outline.stages.iter().filter(|stage| stage.timed.is_none()).count();
         let slowest = state.agents.iter().map(|agent| agent.engine.prepare).max().unwrap_or_default();
         let untimed = slowest * u32::try_from(stages).unwrap_or(u32::MAX);
@@ -146,7 +150,11 @@ impl Dial for SimDial {
             let unknown = "failed to lookup address information: Name or service not known";
             return Err(io::Error::other(unknown));
         };
-        TcpStream::connect((name, PORT)).await
+        TcpStream::connect((name, PORT)).await.map_err(|error| match error.kind() {
+            // As Linux says it.
+            io::ErrorKind::ConnectionRefused => io::Error::from_raw_os_error(111),
+            _ => error,
+        })
     }
 }
 
@@ -246,9 +254,11 @@ impl Watch {
 
     /// Tells the checkers, who watch the first controller alone.
     fn show(&self, seen: &Seen<'_>) {
-        if self.0.process().is_some() {
-            with(|state| state.see(truth(), seen));
-        }
+        with(|state| {
+            if state.process(self.0).is_some() {
+                state.see(truth(), seen);
+            }
+        });
     }
 }
 

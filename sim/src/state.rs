@@ -25,17 +25,6 @@ pub enum Host {
     Agent(usize),
 }
 
-impl Host {
-    /// As checkers name it: they watch the first controller alone.
-    pub(crate) fn process(self) -> Option<Process> {
-        match self {
-            Self::Controller(0) => Some(Process::Controller),
-            Self::Controller(_) => None,
-            Self::Agent(index) => Some(Process::Agent(index)),
-        }
-    }
-}
-
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -55,6 +44,8 @@ pub(crate) struct State {
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) trace: Trace,
     pub(crate) suite: Suite,
+    /// The controller that the checkers watch: the first, then any that begins when there is none.
+    pub(crate) watched: usize,
     /// What one message may take.
     pub(crate) latency: Duration,
     /// When stopped processes go on, true time in nanoseconds.
@@ -195,6 +186,14 @@ impl State {
     /// Shows something to all checkers.
     pub(crate) fn see(&mut self, truth: u64, seen: &Seen<'_>) {
         self.suite.see(Mono(truth), seen);
+    }
+
+    /// A host as checkers name it.
+    pub(crate) fn process(&self, host: Host) -> Option<Process> {
+        match host {
+            Host::Controller(index) => (index == self.watched).then_some(Process::Controller),
+            Host::Agent(index) => Some(Process::Agent(index)),
+        }
     }
 
     pub(crate) fn hardware(&mut self, host: Host) -> &mut Hardware {

@@ -265,7 +265,7 @@ impl<'a> World<'a> {
     }
 
     fn down(&self, host: Host) {
-        if let Some(process) = host.process() {
+        if let Some(process) = with(|state| state.process(host)) {
             self.see(&Seen::Down(process));
         }
     }
@@ -446,7 +446,7 @@ impl<'a> World<'a> {
             }
             Fault::Stall(host, time) => with(|state| {
                 state.hardware(host).stop(truth, time);
-                if let Some(process) = host.process() {
+                if let Some(process) = state.process(host) {
                     state.see(truth, &Seen::Stalled(process));
                     state.resuming.push((truth + nanos(time), process));
                 }
