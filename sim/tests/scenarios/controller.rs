@@ -45,8 +45,8 @@ pub(crate) fn the_user_interrupts() {
     interrupted(|world| {
         world.step();
         world.inject(Fault::Hold(1));
-        world.run_for(s(2));
-        world.inject(Fault::Release(1));
+        world.run_for(s(7));
+        assert_eq!(world.controller(|host| host.state), RunState::ConnectingAll);
     });
     interrupted(|world| until_run(world, RunState::ConfigPhase));
     interrupted(|world| into_prepare(world, s(2)));
@@ -145,7 +145,8 @@ fn stale_ping(world: &mut World<'_>, agent: usize, newest: Mono) {
 }
 
 pub(crate) fn the_controller_dies() {
-    let phases: [fn(&mut World<'_>); 3] = [
+    let phases: [fn(&mut World<'_>); 4] = [
+        |world| world.until_all(StateName::ConfigReceived),
         |world| into_prepare(world, s(2)),
         |world| {
             until_run(world, RunState::WorkloadPhase);
@@ -157,7 +158,8 @@ pub(crate) fn the_controller_dies() {
         controller_dies(Fault::CrashController, reach, false);
         controller_dies(Fault::VanishController, reach, false);
     }
-    controller_dies(Fault::VanishController, phases[2], true);
+    controller_dies(Fault::VanishController, phases[1], true);
+    controller_dies(Fault::VanishController, phases[3], true);
 }
 
 /// A process stops for a while where `reach` has brought the run, and nobody fails for it.
@@ -184,4 +186,6 @@ pub(crate) fn a_process_stalls() {
         stalls(Host::Controller(0), s(20), reach);
         stalls(Host::Agent(1), s(20), reach);
     }
+    // The agents begin on their own clocks while the controller stands.
+    stalls(Host::Controller(0), s(20), |world| until_run(world, RunState::WorkloadPhase));
 }

@@ -104,14 +104,8 @@ pub(crate) fn an_agent_is_missing_in_silence() {
         assert!(error.contains("distributed.agents"), "{error}");
     }
     // The port of a second agent on one host is taken: it ends with a sentence, and nobody listens for it elsewhere.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("sockets");
-    runtime.block_on(async {
-        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let (bound, _first) = iobench::grpc::listen(any).await.expect("a free port");
-        let error = iobench::grpc::listen(bound).await.err().expect("the port is taken");
-        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
-    });
     simulate(&Cluster::of(3), |world| {
+        a_port_is_taken();
         world.agent(2, |host| host.absent = true);
         world.disturb(Some(2));
         refused(world, 0, &["agent-2:7420", "cannot be reached after 4 attempts"]);
@@ -136,6 +130,17 @@ pub(crate) fn an_agent_is_missing_in_silence() {
         let end = world.ending();
         all_completed(world, &end);
         assert!(world.agents().all(|index| world.agent(index, |host| host.engine.began().len() == 1)));
+    });
+}
+
+/// On the real network, as an agent's process asks for it.
+fn a_port_is_taken() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("sockets");
+    runtime.block_on(async {
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let (bound, _first) = iobench::grpc::listen(any).await.expect("a free port");
+        let error = iobench::grpc::listen(bound).await.err().expect("the port is taken");
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     });
 }
 
