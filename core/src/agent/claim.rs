@@ -80,6 +80,11 @@ impl Claim {
         self
     }
 
+    /// Messages and totals that are kept.
+    pub(super) fn held(&self) -> usize {
+        self.unacknowledged.len() + usize::from(self.pending.is_some()) + self.totals.len()
+    }
+
     /// The sequence number of the last message.
     #[cfg(test)]
     pub(super) fn newest(&self) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! The agent's machine.
 
+use super::claim::Claim;
 use super::port::{Input, Output};
 use super::state::{Ending, State, StateName};
 use crate::engine::{EngineCommand, Epoch};
@@ -87,6 +88,13 @@ impl Agent {
         let run =
             self.state.claim().filter(|_| self.state.is_claimed()).map(|claim| (claim.run, claim.since));
         Status { state: self.state.name(), run, shutting_down: self.shutting_down }
+    }
+
+    /// How many things it holds for a run: unconfirmed messages, totals, waiting streams. Bounded by constants and
+    /// the number of stages, however long a run is.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.waiting.len() + self.out.len() + self.state.claim().map_or(0, Claim::held)
     }
 
     /// The stream, run and session that are current; messages of any other are inert.

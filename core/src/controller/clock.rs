@@ -57,6 +57,11 @@ impl Samples {
         Some(Duration::from_nanos(round_trip))
     }
 
+    /// Samples that are kept.
+    pub(super) fn held(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Of the fresh samples the one with the smallest round trip. Its bound is half that round trip (the offset
     /// cannot be further off, whichever way was slower) plus what the clocks may have drifted since.
     pub(super) fn estimate(&self, now: Mono) -> Option<Estimate> {

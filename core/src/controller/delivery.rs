@@ -78,6 +78,11 @@ impl Delivery {
         self.failed = true;
     }
 
+    /// Sequence numbers that are kept.
+    pub(super) fn held(&self) -> usize {
+        self.writing.len() + self.intervals.len()
+    }
+
     /// Whether the journal owes an answer.
     pub(super) fn is_writing(&self) -> bool {
         !self.writing.is_empty()

@@ -75,6 +75,14 @@ impl Controller {
         self.state
     }
 
+    /// How many things it holds: sequence numbers, clock samples, deadlines. Bounded by the number of agents and
+    /// stages, however long a run is.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let peers = self.peers.iter().map(|peer| peer.delivery.held() + peer.samples.held());
+        self.out.len() + self.agenda.len() + self.starts.len() + peers.sum::<usize>()
+    }
+
     /// Where each agent is, in configured order.
     pub fn agent_states(&self) -> impl Iterator<Item = AgentState> {
         self.peers.iter().map(Peer::state)

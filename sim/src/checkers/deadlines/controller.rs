@@ -1,0 +1,254 @@
+//! The controller's deadlines: connecting, answers, progress, first statistics, silence, hanging, the end of an abort.
+
+use super::Wake;
+use crate::checkers::{PerHost, Verdict};
+use iobench_core::controller::{AgentState, Controller, Input, Order, Output, RunState};
+use iobench_core::machine::Machine;
+use iobench_core::message::{AgentIndex, Control, Report};
+use iobench_core::plan::Timeouts;
+use iobench_core::time::{Mono, Now};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What the journal may take for the last messages.
+const LAST_WRITES: Duration = Duration::from_secs(30);
+/// How late a machine may be by its own doing: an agent is asked again at most this often.
+const PACE: Duration = Duration::from_secs(1);
+
+/// What the controller waits for.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    wake: Wake,
+    timeouts: Timeouts,
+    /// Which stages are timed.
+    timed: Vec<bool>,
+    state: Option<RunState>,
+    agents: PerHost<Peer>,
+    /// Whom the input concerns; `None`: nobody in particular, so that all are looked at.
+    concerns: Option<AgentIndex>,
+    /// The run is to be over by this.
+    over_by: Option<Mono>,
+}
+
+/// What the controller waits for from one agent.
+#[derive(Debug)]
+struct Peer {
+    state: AgentState,
+    wait: Option<(Wait, Mono)>,
+    /// It was last heard, or its stream opened.
+    heard: Option<Mono>,
+    /// In a timed stage: its last interval.
+    interval: Option<Mono>,
+    best: (u64, u64),
+    /// Given to the journal and not answered; and when the journal last answered.
+    writing: BTreeSet<u64>,
+    written: Mono,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self {
+            state: AgentState::Connecting,
+            wait: None,
+            heard: None,
+            interval: None,
+            best: (0, 0),
+            writing: BTreeSet::new(),
+            written: Mono(0),
+        }
+    }
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Wait {
+    Tcp,
+    Stream,
+    /// ACCEPTED, READY or COMPLETED.
+    Answer,
+    /// An untimed stage makes progress.
+    Progress,
+    /// The first interval, from the start instant on.
+    FirstStatistics,
+}
+
+impl Watch {
+    pub(super) fn of(order: &Order) -> Self {
+        Self {
+            timeouts: order.outline.timeouts,
+            timed: order.outline.stages.iter().map(|stage| stage.timed.is_some()).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn input(&mut self, now: Now, input: &Input) {
+        self.wake.input(now);
+        self.concerns = match input {
+            Input::Received(agent, ..) | Input::Persisted { agent, .. } => Some(*agent),
+            _ => None,
+        };
+        match input {
+            Input::Connected { agent, .. } => {
+                let wait = &mut self.agents.of(*agent).wait;
+                if matches!(wait, Some((Wait::Tcp, _))) {
+                    *wait = Some((Wait::Stream, now.mono));
+                }
+            }
+            Input::ConnectFailed { agent, .. } => {
+                self.agents.of(*agent).wait.take_if(|(wait, _)| matches!(wait, Wait::Tcp | Wait::Stream));
+            }
+            Input::Received(agent, _, message) => {
+                let last = self.timed.len();
+                let timed = |stage: usize| self.timed.get(stage).copied();
+                self.agents.of(*agent).hears(now.mono, &message.body, last, timed);
+            }
+            Input::Persisted { agent, sequence } | Input::PersistFailed { agent, sequence, .. } => {
+                let peer = self.agents.of(*agent);
+                peer.writing.remove(sequence);
+                peer.written = now.mono;
+            }
+            Input::Interrupt if self.over_by.is_some() => {
+                self.over_by = self.over_by.max(Some(now.mono.after(self.timeouts.abort_wait)));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn output(&mut self, now: Now, output: &Output) {
+        match output {
+            Output::Connect { agent, .. } => self.agents.of(*agent).wait = Some((Wait::Tcp, now.mono)),
+            Output::Disconnect { agent } => self.agents.of(*agent).wait = None,
+            Output::AgentEntered { agent, to, .. } => self.agents.of(*agent).entered(now.mono, *to),
+            Output::RunEntered { to, .. } => {
+                self.state = Some(*to);
+                if *to == RunState::CollectingResults {
+                    // Before the agents are told, some are not over: then it is an abort.
+                    let over = |peer: &Peer| peer.state.is_terminal();
+                    let aborted = !self.agents.0.iter().all(over);
+                    let wait = if aborted { self.timeouts.abort_wait } else { LAST_WRITES };
+                    self.over_by = Some(now.mono.after(wait));
+                }
+            }
+            Output::Send(agent, _, message) => {
+                let peer = self.agents.of(*agent);
+                match &message.body {
+                    Control::Begin { .. } => {
+                        peer.best = (0, 0);
+                        peer.wait = Some((Wait::Progress, now.mono));
+                    }
+                    Control::Start { at, .. } => {
+                        let ahead = at.map_or(0, |at| at.unix.0.saturating_sub(now.unix.0));
+                        let instant = now.mono.after(Duration::from_nanos(ahead));
+                        peer.wait = Some((Wait::FirstStatistics, instant));
+                    }
+                    _ => {}
+                }
+            }
+            Output::Persist(agent, message) => {
+                self.agents.of(*agent).writing.insert(message.sequence);
+            }
+            Output::Finish(_) => self.over_by = None,
+            _ => {}
+        }
+    }
+
+    pub(super) fn settled(&mut self, now: Now, machine: &Controller) -> Verdict {
+        self.wake.promised = machine.poll_timeout();
+        if let Some(over_by) = self.over_by.filter(|by| now.mono >= *by) {
+            self.over_by = None;
+            return Err(format!(
+                "the controller still collects results at {:?}, after {over_by:?}",
+                now.mono
+            ));
+        }
+        if self.state == Some(RunState::CollectingResults) {
+            return Ok(());
+        }
+        let concerned = |index: &usize| self.concerns.is_none_or(|agent| agent.0 as usize == *index);
+        for (index, peer) in self.agents.0.iter_mut().enumerate().filter(|(index, _)| concerned(index)) {
+            if let Err(text) = peer.judge(now, &self.wake, &self.timeouts) {
+                return Err(format!("the controller {text} of agent {index}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Peer {
+    fn entered(&mut self, now: Mono, state: AgentState) {
+        self.state = state;
+        self.interval = None;
+        match state {
+            AgentState::ConfigSent => {
+                self.wait = Some((Wait::Answer, now));
+                self.heard = Some(now);
+            }
+            AgentState::CollectingStats => {
+                self.wait = None;
+                self.interval = Some(now);
+            }
+            _ => self.wait = None,
+        }
+    }
+
+    fn hears(&mut self, now: Mono, body: &Report, last: usize, timed: impl Fn(usize) -> Option<bool>) {
+        self.heard = self.heard.map(|_| now);
+        match body {
+            Report::Accepted(_) if self.wait.is_some_and(|(wait, _)| wait == Wait::Answer) => {
+                self.wait = (timed(0) == Some(true)).then_some((Wait::Answer, now));
+            }
+            Report::Preparing(progress) => {
+                let come = (progress.objects, progress.bytes);
+                if let Some((Wait::Progress, since)) = &mut self.wait
+                    && come > self.best
+                {
+                    (self.best, *since) = (come, now);
+                }
+            }
+            Report::StageDone(totals) => {
+                self.interval = None;
+                let next = totals.stage as usize + 1;
+                let answer =
+                    next == last || (self.state == AgentState::ConfigSent && timed(next) == Some(true));
+                self.wait = answer.then_some((Wait::Answer, now));
+            }
+            Report::Running(_) => self.interval = self.interval.map(|_| now),
+            _ => {}
+        }
+    }
+
+    fn judge(&mut self, now: Now, wake: &Wake, timeouts: &Timeouts) -> Verdict {
+        if self.state.is_terminal() {
+            return Ok(());
+        }
+        if let Some((wait, since)) = self.wait {
+            let limit = match wait {
+                Wait::Tcp => timeouts.connect,
+                Wait::Stream => timeouts.stream,
+                Wait::Answer | Wait::Progress => timeouts.progress,
+                Wait::FirstStatistics => timeouts.first_stats,
+            };
+            if wake.is_over(now, since, limit) {
+                self.wait = None;
+                return Err(format!("waits {:?} for {wait:?}, more than {limit:?},", now.mono.since(since)));
+            }
+        }
+        let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
+        if let Some(since) = self.interval.filter(|_| !journal_is_slow)
+            && wake.is_over(now, since, timeouts.hung)
+        {
+            self.interval = None;
+            return Err(format!("waits {:?} for statistics", now.mono.since(since)));
+        }
+        // While an answer or progress is due, that deadline is the shorter or the only one.
+        let probed =
+            !matches!(self.wait, Some((Wait::Answer | Wait::Progress | Wait::Tcp | Wait::Stream, _)));
+        let silence = timeouts.silence + timeouts.ping * timeouts.ping_tries + PACE;
+        if let Some(heard) = self.heard.filter(|_| probed)
+            && wake.is_over(now, heard, silence)
+        {
+            self.heard = None;
+            return Err(format!("hears nothing for {:?}", now.mono.since(heard)));
+        }
+        Ok(())
+    }
+}

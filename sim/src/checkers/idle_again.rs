@@ -1,0 +1,85 @@
+//! Invariant 5, second half: when all is over every agent is idle again, and what nobody confirmed was kept.
+
+use super::{Checker, PerHost, Process, Seen, Verdict};
+use iobench_core::agent::{Input, Output, StateName};
+use iobench_core::message::{Control, Report};
+use iobench_core::time::Mono;
+
+/// Looks at each agent when a run is over there, and at the end.
+#[derive(Debug, Default)]
+pub(super) struct IdleAgain {
+    hosts: PerHost<Host>,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    busy: bool,
+    /// Its run has measured something.
+    measured: bool,
+    /// The newest message that is to be confirmed, and the newest confirmation.
+    newest: Option<u64>,
+    confirmed: Option<u64>,
+    kept: bool,
+}
+
+impl Checker for IdleAgain {
+    const NAME: &'static str = "idle_again";
+
+    fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
+        match seen {
+            Seen::Up(Process::Agent(host)) | Seen::Down(Process::Agent(host)) => {
+                *self.hosts.at(*host) = Host::default();
+            }
+            Seen::AgentInput(host, _, Input::Received(_, message)) => {
+                if let Control::Acknowledge { sequence } = message.body {
+                    let host = self.hosts.at(*host);
+                    host.confirmed = host.confirmed.max(Some(sequence));
+                }
+            }
+            Seen::AgentOutput(host, _, output) => {
+                let entry = self.hosts.at(*host);
+                return entry.says(output).map_err(|text| format!("agent {host} {text}"));
+            }
+            Seen::AgentSettled(host, _, machine) => {
+                self.hosts.at(*host).busy = machine.status().state != StateName::Idle;
+            }
+            Seen::End => {
+                if let Some(host) = self.hosts.0.iter().position(|host| host.busy) {
+                    return Err(format!("agent {host} is never idle again"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Host {
+    fn says(&mut self, output: &Output) -> Verdict {
+        match output {
+            Output::Send(_, message) => match &message.body {
+                Report::Running(_) => {
+                    self.measured = true;
+                    self.newest = Some(message.sequence);
+                }
+                body if body.is_terminal() && self.newest < Some(message.sequence) => {
+                    self.newest = Some(message.sequence);
+                }
+                _ => {}
+            },
+            Output::Keep(_) => self.kept = true,
+            Output::Entered { to: StateName::ConfigReceived, .. } => {
+                *self = Self { busy: self.busy, ..Self::default() };
+            }
+            Output::Entered { to: StateName::Idle, .. } => {
+                let lost = self.measured && !self.kept && self.confirmed < self.newest;
+                *self = Self::default();
+                if lost {
+                    return Err("forgets results that nobody has confirmed".to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

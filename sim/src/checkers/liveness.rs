@@ -1,0 +1,63 @@
+//! Invariant 9: a run that was not condemned completes on every agent that nothing has harmed.
+
+use super::{Checker, PerHost, Seen, Verdict};
+use iobench_core::controller::{AgentEnd, Label, Outcome, Output};
+use iobench_core::time::Mono;
+
+/// Remembers whom a fault may have harmed.
+#[derive(Debug, Default)]
+pub(super) struct Liveness {
+    running: bool,
+    everyone: bool,
+    harmed: PerHost<bool>,
+}
+
+impl Checker for Liveness {
+    const NAME: &'static str = "liveness";
+
+    fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
+        match seen {
+            Seen::RunBegins { .. } => self.running = true,
+            Seen::Fault { host, harmless: false, .. } => match host {
+                Some(host) => *self.harmed.at(*host) = true,
+                None => self.everyone = true,
+            },
+            // What is healed may have left its mark on the run in progress, but not on the next.
+            Seen::Healed if !self.running => {
+                self.everyone = false;
+                self.harmed = PerHost::default();
+            }
+            Seen::ControllerOutput(_, Output::Finish(outcome)) => {
+                self.running = false;
+                return self.judge(outcome);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Liveness {
+    fn judge(&mut self, outcome: &Outcome) -> Verdict {
+        if self.everyone {
+            return Ok(());
+        }
+        let nobody = self.harmed.0.iter().all(|harmed| !harmed);
+        if nobody && outcome.exit.code() != 0 {
+            return Err(format!(
+                "nothing harmed anyone, but the run ends with {}: {}",
+                outcome.exit.code(),
+                outcome.cause
+            ));
+        }
+        if matches!(outcome.label, Label::Aborted | Label::Unrepresentative) {
+            return Ok(());
+        }
+        for (index, agent) in outcome.agents.iter().enumerate() {
+            if agent.end != AgentEnd::Completed && !*self.harmed.at(index) {
+                return Err(format!("nothing harmed agent {index}, but it failed: {}", agent.reason));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! Invariant 1: READY is sent exactly once for each agent and run.
+
+use super::{Checker, PerHost, Process, Seen, Verdict};
+use iobench_core::agent::{Output, StateName};
+use iobench_core::message::{Report, RunId};
+use iobench_core::time::Mono;
+
+/// Counts READY.
+#[derive(Debug, Default)]
+pub(super) struct ReadyOnce {
+    hosts: PerHost<Option<RunId>>,
+}
+
+impl Checker for ReadyOnce {
+    const NAME: &'static str = "ready_once";
+
+    fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
+        match seen {
+            Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = None,
+            Seen::AgentOutput(host, _, Output::Send(_, message)) => {
+                if matches!(message.body, Report::Ready { .. })
+                    && self.hosts.at(*host).replace(message.run) == Some(message.run)
+                {
+                    return Err(format!("agent {host} says READY twice in run {}", message.run));
+                }
+            }
+            Seen::AgentOutput(
+                host,
+                _,
+                Output::Entered { from: StateName::Ready, to: StateName::Running },
+            ) if self.hosts.at(*host).is_none() => {
+                return Err(format!("agent {host} runs and has never said READY"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

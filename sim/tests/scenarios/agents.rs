@@ -1,0 +1,185 @@
+//! 4 to 6: agents.
+
+use crate::judge::*;
+use iobench_core::controller::{AgentEnd, AgentState, Label, Level};
+use iobench_core::message::{AgentMessage, Failure, FailureClass, Report, RunId};
+use iobench_core::stats::StageTotals;
+use sim::faults::Fault;
+use sim::state::Tampering;
+use sim::world::{Cluster, simulate};
+use std::time::Duration;
+
+/// Something happens to agent 1 while all prepare: the run is stopped, within `within`, with this code and cause.
+fn dies_preparing(fault: Fault, exit: u8, within: Duration, cause: &str) {
+    let cluster = Cluster::of(3);
+    simulate(&cluster, |world| {
+        for agent in world.agents() {
+            world.agent(agent, |host| host.engine.prepare = s(120));
+        }
+        into_prepare(world, s(10));
+        world.inject(fault.clone());
+        let at = world.now();
+        let end = world.ending();
+        assert!(end.at - at <= within, "ended after {:?}", end.at - at);
+        ended(&end, exit, Label::Aborted, &["agent agent-1", cause]);
+        told(world, Level::Error, &["agent-1 (agent-1:7420)", cause]);
+        told(world, Level::Error, &["stopping the run"]);
+        assert_eq!(end.outcome.agents[1].end, AgentEnd::Failed);
+        never_measured(world, &end);
+        for agent in [0, 2] {
+            was_aborted(world, agent);
+            assert_eq!(end.outcome.agents[agent].end, AgentEnd::Aborted);
+            assert!(load_ended(world, agent) <= end.at);
+        }
+        world.run_until("the lease ends what is cut off", |world| !world.works(1));
+        assert!(load_ended(world, 1) <= at + s(31));
+    });
+}
+
+pub(crate) fn an_agent_dies_while_preparing() {
+    dies_preparing(Fault::Crash(1), 1, s(6), "its stream broke");
+    dies_preparing(Fault::Vanish(1), 6, s(37), "has made no progress in stage `prepare` for 30 s");
+    for cut in CUTS {
+        dies_preparing(cut(1), 6, s(37), "has made no progress in stage `prepare` for 30 s");
+    }
+    let full =
+        Failure::new(FailureClass::Storage, "/bench/agent-1: no space left on device", "free some space");
+    dies_preparing(Fault::StageFails(1, full), 5, s(6), "no space left on device; free some space");
+    dies_preparing(Fault::PrepareStuck(1), 6, s(37), "no progress");
+    // Slow is not dead: ten minutes, with progress.
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.engine.prepare = s(600));
+        let end = world.ending();
+        all_completed(world, &end);
+        assert!(end.at > s(600) && world.told(Level::Warning).is_empty());
+    });
+}
+
+/// Nothing is heard of agent 1 for 10 s; three pings of 5 s; FAILED.
+fn falls_silent(fault: Fault) {
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        into_workload(world, s(10));
+        world.inject(fault.clone());
+        let at = world.now();
+        let seen = until_seen(world, 1, AgentState::Failed) - at;
+        assert!((s(24)..=s(26)).contains(&seen), "{seen:?}");
+        let end = world.ending();
+        ended(&end, 2, Label::Partial, &["has been silent for 25 s and did not answer 3 pings"]);
+        only_failed(&end, &[1]);
+        totals_are_true(world, &end);
+        world.run_until("its load ends", |world| !world.works(1));
+        assert!(load_ended(world, 1) <= at + s(31));
+    });
+}
+
+pub(crate) fn an_agent_hangs_in_the_workload() {
+    for cut in CUTS {
+        falls_silent(cut(1));
+    }
+    falls_silent(Fault::Vanish(1));
+    // It answers pings, but its engine is stuck.
+    simulate(&Cluster::of(3).set("duration=120s"), |world| {
+        into_workload(world, s(10));
+        world.inject(Fault::EngineHangs(1));
+        let at = world.now();
+        let seen = until_seen(world, 1, AgentState::Failed) - at;
+        assert!((s(59)..=s(62)).contains(&seen), "{seen:?}");
+        let end = world.ending();
+        ended(&end, 2, Label::Partial, &["hangs: it answers, but has sent no statistics for 60 s"]);
+        only_failed(&end, &[1]);
+        totals_are_true(world, &end);
+        assert!(!world.works(1));
+        // While its engine does not stop, the next run is refused by name; afterwards it is served.
+        world.until_all(iobench_core::agent::StateName::Idle);
+        let (yaml, overrides) =
+            world.controller(|host| (host.order.yaml.clone(), host.order.overrides.clone()));
+        let refused = world.order(&yaml, &overrides);
+        let end = world.ending_of(refused);
+        ended(&end, 5, Label::Aborted, &["agent-1", "stuck in the kernel", "restart the agent"]);
+        world.inject(Fault::EngineRecovers(1));
+        world.run_for(s(1));
+        serves_again(world);
+    });
+    // Storage that stalls is no hang.
+    simulate(&Cluster::of(3).set("duration=120s"), |world| {
+        into_workload(world, s(10));
+        world.inject(Fault::StorageStalls(1, s(80)));
+        world.run_for(s(75));
+        let oldest = world.agent(1, |host| match &host.sent.last().expect("it speaks").1.body {
+            Report::Running(interval) => (operations(&interval.tally), interval.in_flight, interval.oldest),
+            other => panic!("not an interval: {other:?}"),
+        });
+        assert!(oldest.0 == 0 && oldest.1 > 0 && oldest.2 > 70_000_000_000, "{oldest:?}");
+        let end = world.ending();
+        all_completed(world, &end);
+        let (stalled, _) = share(&end.results, 1).expect("it completed");
+        assert_eq!(stalled, 4_000, "what it did in 40 of 120 s");
+    });
+}
+
+/// One message in ten becomes one that makes no sense; pongs are sacrificed where a number is needed.
+fn babbling(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
+    let odd = |body: Report| AgentMessage { body, ..message.clone() };
+    if let Report::Acknowledge(_) = message.body
+        && memory.seen % 3 == 0
+    {
+        let totals = Box::new(StageTotals { stage: 9, ..StageTotals::default() });
+        return vec![odd(Report::StageDone(totals))];
+    }
+    if !matches!(message.body, Report::Running(_)) || memory.seen % 4 != 0 {
+        return vec![message];
+    }
+    let wrong_run = AgentMessage { run: RunId(99), ..message.clone() };
+    let gone_back = AgentMessage { sequence: 1, ..message.clone() };
+    let undecodable = odd(Report::Undecodable { detail: String::new() });
+    vec![message, wrong_run, gone_back, undecodable]
+}
+
+/// After each interval forty messages that make no sense.
+fn flooding(_: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
+    let junk = AgentMessage { run: RunId(99), ..message.clone() };
+    let many = if matches!(message.body, Report::Running(_)) { 40 } else { 0 };
+    std::iter::once(message).chain(std::iter::repeat_n(junk, many)).collect()
+}
+
+pub(crate) fn an_agent_sends_invalid_messages() {
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.tamper = Some(babbling));
+        world.disturb(Some(1));
+        let end = world.ending();
+        all_completed(world, &end);
+        for why in [
+            "it belongs to another run or session",
+            "its sequence number has gone back",
+            "undecodable",
+            "STAGE_DONE of a stage that was not begun",
+        ] {
+            told(world, Level::Warning, &["agent agent-1 (agent-1:7420): ignored invalid message", why]);
+        }
+        let invalid = times_told(world, &["ignored invalid message"]);
+        assert!(invalid >= 15, "{invalid}");
+        assert_eq!(end.outcome.agents[1].invalid, invalid as u64);
+        assert!(end.outcome.agents.iter().all(|agent| agent.id == "agent-1" || agent.invalid == 0));
+        assert!(
+            world.controller(|host| host
+                .agent_states
+                .iter()
+                .all(|(_, _, state)| *state != AgentState::Failed))
+        );
+    });
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.tamper = Some(flooding));
+        world.disturb(Some(1));
+        let end = world.ending();
+        ended(
+            &end,
+            2,
+            Label::Partial,
+            &["agent-1", "violates the protocol: more than 100 invalid messages in a minute"],
+        );
+        only_failed(&end, &[1]);
+        totals_are_true(world, &end);
+        assert!(times_told(world, &["ignored invalid message"]) <= 101 + 1, "warnings are bounded");
+        was_aborted(world, 1);
+    });
+}

@@ -1,0 +1,191 @@
+//! 7 to 9: the controller.
+
+use crate::judge::*;
+use iobench::results::{Basis, Condition};
+use iobench_core::agent::StateName;
+use iobench_core::controller::{Label, Level, RunState};
+use iobench_core::message::{Control, Ping};
+use iobench_core::time::Mono;
+use sim::faults::Fault;
+use sim::state::Host;
+use sim::world::{Cluster, World, simulate};
+use std::time::Duration;
+
+/// Ctrl-C once `reach` has brought the run somewhere.
+fn interrupted(reach: fn(&mut World<'_>)) {
+    simulate(&Cluster::of(3).set("distributed.start_delay=10s"), |world| {
+        world.agent(1, |host| host.engine.prepare = s(20));
+        reach(world);
+        world.inject(Fault::Interrupt);
+        let pressed = world.now();
+        let measured = world.agents().any(|index| !world.agent(index, |host| host.engine.began().is_empty()));
+        let end = world.ending();
+        ended(&end, 3, Label::Aborted, &["interrupted by the user"]);
+        told(world, Level::Warning, &["interrupted: stopping all agents; press again to end at once"]);
+        assert!(end.at - pressed <= s(5) + ms(500), "{:?}", end.at - pressed);
+        assert!(world.agents().all(|index| !world.works(index)), "all load has stopped");
+        if measured {
+            let stage = execute(&end.results);
+            assert_eq!(stage.basis, Basis::Everything);
+            let truth: u64 = world.agents().map(|index| measured_by(world, index)).sum();
+            assert_eq!(operations(&stage.total.tally), truth, "final statistics came in");
+            assert!(end.text.contains("NOT COMPLETED"), "{}", end.text);
+            world.agents().for_each(|index| was_aborted(world, index));
+        } else {
+            never_measured(world, &end);
+        }
+    });
+}
+
+fn measured_by(world: &World<'_>, agent: usize) -> u64 {
+    measured(world, agent)
+}
+
+pub(crate) fn the_user_interrupts() {
+    interrupted(|world| {
+        world.step();
+        world.inject(Fault::Hold(1));
+        world.run_for(s(7));
+        assert_eq!(world.controller(|host| host.state), RunState::ConnectingAll);
+    });
+    interrupted(|world| until_run(world, RunState::ConfigPhase));
+    interrupted(|world| into_prepare(world, s(2)));
+    interrupted(|world| until_run(world, RunState::CoordinatingStart));
+    interrupted(|world| {
+        until_run(world, RunState::WorkloadPhase);
+        world.run_for(s(5));
+    });
+    interrupted(|world| into_workload(world, ms(7_300)));
+    // A second Ctrl-C does not wait for an agent that cannot answer; nor does the first for longer than 5 s.
+    for (presses, least, most) in [(1, s(5), ms(5_100)), (2, s(2), ms(2_100))] {
+        for cut in CUTS {
+            simulate(&Cluster::of(3).set("duration=60s"), |world| {
+                into_workload(world, s(5));
+                world.inject(cut(1));
+                world.run_for(s(1));
+                world.inject(Fault::Interrupt);
+                let pressed = world.now();
+                if presses == 2 {
+                    world.run_for(s(2));
+                    world.inject(Fault::Interrupt);
+                }
+                let end = world.ending();
+                ended(&end, 3, Label::Aborted, &["interrupted by the user", "agent-1"]);
+                assert!((least..=most).contains(&(end.at - pressed)), "{:?}", end.at - pressed);
+                assert!(!world.works(0) && !world.works(2), "who can hear has stopped");
+                world.run_until("the lease ends what is cut off", |world| !world.works(1));
+            });
+        }
+    }
+}
+
+/// The controller dies where `reach` has brought the run.
+fn controller_dies(fault: Fault, reach: fn(&mut World<'_>), stale_pings: bool) {
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        world.agent(1, |host| host.engine.prepare = s(20));
+        reach(world);
+        let measured = world.agents().all(|index| !world.agent(index, |host| host.engine.began().is_empty()));
+        let heard = Mono(world.agent(0, |host| host.clock.at(world_nanos(world)).mono.0));
+        world.inject(fault.clone());
+        let died = world.now();
+        let lease = if fault == Fault::CrashController { s(1) } else { s(60) };
+        while world.agents().any(|index| world.agent(index, |host| host.state != StateName::Idle)) {
+            assert!(
+                world.now() - died <= lease + s(15),
+                "agents are not idle {:?} later",
+                world.now() - died
+            );
+            if stale_pings {
+                stale_ping(world, 0, heard);
+            }
+            world.run_for(s(1));
+        }
+        for agent in world.agents() {
+            assert!(!world.works(agent));
+            let last = world.agent(agent, |host| host.engine.loads.last().and_then(|load| load.ended));
+            assert!(last.is_none_or(|ended| ended <= died + s(30) + ms(100)), "{last:?}");
+            let lost =
+                world.agent(agent, |host| host.states.iter().any(|(_, state)| *state == StateName::Error));
+            assert!(lost, "agent {agent} ends as ERROR controller_lost");
+            if measured {
+                assert_eq!(world.agent(agent, |host| host.kept.len()), 1, "agent {agent} keeps its results");
+            }
+        }
+        let (results, text, _) = world.results(0, Condition::Interrupted);
+        assert_eq!(results.outcome.label, Label::Partial, "{text}");
+        for words in
+            ["the controller was interrupted before the run ended", "as an interrupted controller left them"]
+        {
+            assert!(text.contains(words), "{text}");
+        }
+        if measured {
+            assert!(
+                operations(&execute(&results).total.tally) >= 1_500,
+                "what it had journalled is there: {text}"
+            );
+        }
+        for agent in world.agents() {
+            world.inject(Fault::Repair(agent));
+        }
+        // The next run has a host of its own, which nothing was cut off from.
+        serves_again(world);
+    });
+}
+
+fn world_nanos(world: &World<'_>) -> u64 {
+    iobench_core::time::nanos(world.now())
+}
+
+/// A Ping that was on its way for ever so long: it echoes nothing new.
+fn stale_ping(world: &mut World<'_>, agent: usize, newest: Mono) {
+    let (stream, configure) = received(world, agent, |body| matches!(body, Control::Configure(_)));
+    let ping = Ping { number: 1, stamp: Mono(1), newest: Some(newest) };
+    let message = iobench_core::message::ControlMessage { body: Control::Ping(ping), ..configure };
+    world.tell_agent(agent, stream, message);
+}
+
+pub(crate) fn the_controller_dies() {
+    let phases: [fn(&mut World<'_>); 4] = [
+        |world| world.until_all(StateName::ConfigReceived),
+        |world| into_prepare(world, s(2)),
+        |world| {
+            until_run(world, RunState::WorkloadPhase);
+            world.run_for(ms(500));
+        },
+        |world| into_workload(world, ms(7_300)),
+    ];
+    for reach in phases {
+        controller_dies(Fault::CrashController, reach, false);
+        controller_dies(Fault::VanishController, reach, false);
+    }
+    controller_dies(Fault::VanishController, phases[1], true);
+    controller_dies(Fault::VanishController, phases[3], true);
+}
+
+/// A process stops for a while where `reach` has brought the run, and nobody fails for it.
+fn stalls(host: Host, time: Duration, reach: fn(&mut World<'_>)) {
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        for agent in world.agents() {
+            world.agent(agent, |host| host.engine.prepare = s(40));
+        }
+        reach(world);
+        world.inject(Fault::Stall(host, time));
+        let others: Vec<usize> = world.agents().filter(|index| Host::Agent(*index) != host).collect();
+        world.run_for(time - s(1));
+        assert!(others.iter().all(|index| world.works(*index)), "agents keep running");
+        let end = world.ending();
+        all_completed(world, &end);
+        assert!(world.told(Level::Error).is_empty(), "{:?}", world.told(Level::Error));
+    });
+}
+
+pub(crate) fn a_process_stalls() {
+    for reach in
+        [(|world| into_prepare(world, s(5))) as fn(&mut World<'_>), |world| into_workload(world, s(10))]
+    {
+        stalls(Host::Controller(0), s(20), reach);
+        stalls(Host::Agent(1), s(20), reach);
+    }
+    // The agents begin on their own clocks while the controller stands.
+    stalls(Host::Controller(0), s(20), |world| until_run(world, RunState::WorkloadPhase));
+}
