@@ -1,6 +1,6 @@
 //! `iobench`: one host, and everything about results.
 
-use super::options::{RunOptions, read, show};
+use super::options::{RunOptions, complain_about, read, show};
 use super::output::{complain, print, warn};
 use super::quick::Quick;
 use super::{REJECTED, USAGE, block_on, parse};
@@ -138,7 +138,7 @@ impl Check {
                 Ok(ExitCode::SUCCESS)
             }
             Err(diagnostics) => {
-                complain(diagnostics);
+                complain_about(&diagnostics);
                 Err(ExitCode::from(REJECTED))
             }
         }

@@ -82,7 +82,7 @@ impl RunOptions {
     }
 }
 
-fn complain_about(diagnostics: &config::Diagnostics) {
+pub(super) fn complain_about(diagnostics: &config::Diagnostics) {
     use std::io::Write;
     writeln!(std::io::stderr(), "{diagnostics}").ok();
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 const LAG_MAX: Duration = Duration::from_millis(5);
 /// CPUs busier than this, in percent, have nothing left for more operations.
 const BUSY_MAX: f64 = 90.0;
+/// Where less than this share of a busy host's CPU time is our own, others are to blame.
+const OWN_SHARE: f64 = 0.25;
 /// Over less time than this, nothing can be said.
 const JUDGED_FROM: Duration = Duration::from_millis(500);
 /// A 99th percentile of response time this many times that of service time means that operations were late.
@@ -23,6 +25,8 @@ pub struct Bottleneck {
     pub lag: Duration,
     /// The busiest host's CPU in user and kernel, percent; `None` where no host could read it.
     pub busy: Option<f64>,
+    /// Signs that something else on a host took the CPUs, one sentence each.
+    pub disturbed: Vec<String>,
     /// Operations that started late against the set rate, one sentence a stage.
     pub late: Vec<String>,
 }
@@ -51,12 +55,16 @@ impl Bottleneck {
         }
         let busy = part.totals.cpu.map(|cpu| f64::from(cpu.user.saturating_add(cpu.system)) / 100.0);
         self.busy = [self.busy, busy].into_iter().flatten().reduce(f64::max);
-        if let Some(busy) = busy.filter(|&busy| busy > BUSY_MAX) {
-            self.signs.push(format!("{who}: the host's CPUs were {busy:.0} % busy"));
-        }
         let own = own_cpu(results, part);
-        if let Some(own) = own.filter(|&own| own > BUSY_MAX && busy.is_none_or(|busy| busy <= BUSY_MAX)) {
-            self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
+        match (busy.filter(|&busy| busy > BUSY_MAX), own) {
+            (Some(busy), Some(own)) if own < OWN_SHARE * busy => self.disturbed.push(format!(
+                "{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool: other processes disturb the measurement"
+            )),
+            (Some(busy), _) => self.signs.push(format!("{who}: the host's CPUs were {busy:.0} % busy")),
+            (None, Some(own)) if own > BUSY_MAX => {
+                self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
+            }
+            (None, _) => {}
         }
     }
 }

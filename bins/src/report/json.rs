@@ -3,6 +3,7 @@
 //! Durations are seconds, latencies microseconds, throughput MiB (2^20 bytes) per second; stamps are UTC.
 
 use super::bottleneck::bottleneck;
+use super::subject::subject;
 use crate::results::{AgentResult, AgentStage, Basis, Condition, Place, Results, StageResult};
 use iobench_core::controller::{AgentEnd, Label};
 use iobench_core::stats::Tally;
@@ -45,6 +46,8 @@ struct Summary<'a> {
     name: &'a str,
     labels: BTreeMap<&'a str, &'a str>,
     seed: u64,
+    target: String,
+    workload: String,
     started: String,
     condition: &'static str,
     label: Label,
@@ -183,6 +186,7 @@ struct Agent<'a> {
 struct Tool {
     bottleneck: bool,
     signs: Vec<String>,
+    disturbed: Vec<String>,
     lag_us: f64,
     host_cpu_busy_pct: Option<f64>,
     late: Vec<String>,
@@ -211,6 +215,7 @@ struct Host<'a> {
 
 fn summary(results: &Results) -> Summary<'_> {
     let (header, outcome) = (&results.header, &results.outcome);
+    let subject = subject(results).unwrap_or_default();
     let failure = match &results.place {
         Place::Unwritten { cause, .. } => Some(cause.as_str()),
         _ => Some(outcome.results_failure.as_str()).filter(|cause| !cause.is_empty()),
@@ -222,6 +227,8 @@ fn summary(results: &Results) -> Summary<'_> {
         name: &header.name,
         labels: pairs(&header.labels),
         seed: header.seed,
+        target: subject.target,
+        workload: subject.workload,
         started: header.started.unix.to_string(),
         condition: match results.condition {
             Condition::Finished => "finished",
@@ -378,6 +385,7 @@ fn tool(results: &Results) -> Tool {
     Tool {
         bottleneck: !found.signs.is_empty(),
         signs: found.signs,
+        disturbed: found.disturbed,
         lag_us: found.lag.as_secs_f64() * 1e6,
         host_cpu_busy_pct: found.busy,
         late: found.late,

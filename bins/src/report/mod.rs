@@ -5,6 +5,7 @@
 mod bottleneck;
 mod hlog;
 mod json;
+mod subject;
 mod text;
 mod tsv;
 pub mod units;
@@ -12,6 +13,7 @@ pub mod units;
 pub use bottleneck::{Bottleneck, bottleneck};
 pub use hlog::{hlog_header, hlog_lines};
 pub use json::{SCHEMA, environment, json};
+pub use subject::{Subject, subject};
 pub use text::text;
 pub use tsv::{series_header, series_row, stage_tsv, tsv};
 

@@ -1,11 +1,13 @@
 //! The one screen at the end of a run. At most 100 columns wide, as long as names are short.
 
 use super::bottleneck::bottleneck;
+use super::subject::subject;
 use super::units::{grouped, latency, percent, rate, signed, span};
 use crate::results::{AgentStage, Basis, Condition, Place, Results, StageResult};
 use iobench_core::controller::{AgentEnd, Skew};
 use iobench_core::stats::Operation;
 use iobench_core::stats::summary::{Latency, Row, Scope};
+use iobench_core::time::Unix;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub fn text(results: &Results) -> String {
         out.push('\n');
         stage_table(&mut out, results, stage);
     }
-    if results.agents.len() > 1 || results.agents.iter().any(|a| a.outcome.end != AgentEnd::Completed) {
+    if results.agents.len() > 1 {
         out.push('\n');
         agents_table(&mut out, results);
     }
@@ -43,22 +45,45 @@ fn headline(out: &mut String, results: &Results) {
         count => format!("{completed} of {count} agents completed, "),
     };
     let coverage = percent(f64::from(outcome.coverage_ppm), 1e6);
-    line!(out, "{}  {}: {of}{coverage} of the planned time", outcome.label, results.header.name);
+    let errors = errors(results);
+    line!(out, "{}  {}: {of}{coverage} of the planned time{errors}", outcome.label, results.header.name);
     if !outcome.cause.is_empty() {
         line!(out, "  {}", outcome.cause);
     }
     let header = &results.header;
-    line!(out, "run {}  started {}  seed {}", header.run, header.started.unix, header.seed);
+    let started = match header.started.unix {
+        Unix(0) => "unknown".to_owned(),
+        started => started.to_string(),
+    };
+    line!(out, "run {}  started {started}  seed {}", header.run, header.seed);
+    if let Some(subject) = subject(results) {
+        line!(out, "target    {}", subject.target);
+        line!(out, "workload  {}", subject.workload);
+    }
     if !header.labels.is_empty() {
         let labels: Vec<_> = header.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         line!(out, "{}", labels.join("  "));
     }
 }
 
+/// How many operations of timed stages failed; nothing when none did.
+fn errors(results: &Results) -> String {
+    let timed = results.stages.iter().filter(|stage| stage.timed.is_some());
+    let (done, failed) = timed.fold((0_u64, 0_u64), |(done, failed), stage| {
+        (done + stage.total.tally.count(), failed + stage.total.tally.error_count())
+    });
+    if failed == 0 {
+        return String::new();
+    }
+    let share = percent(failed as f64, (done + failed) as f64);
+    format!(", WITH ERRORS: {} of {} operations failed ({share})", grouped(failed), grouped(done + failed))
+}
+
 fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
     line!(out, "{}", stage_title(results, stage));
     if stage.total.rows.is_empty() {
-        line!(out, "  nothing was completed");
+        let what = if stage.timed.is_some() { "was completed" } else { "had to be done" };
+        line!(out, "  nothing {what}");
     } else {
         let columns = ["mean", "p50", "p90", "p95", "p99", "p99.9", "max"];
         let latencies: String = columns.map(|name| format!(" {name:>6}")).concat();
@@ -253,6 +278,13 @@ fn remarks(out: &mut String, results: &Results) {
     for loss in &results.losses {
         line!(out, "warning: {loss}");
     }
+    if let Some(left) = subject(results).map(|subject| subject.left_behind).filter(|left| !left.is_empty()) {
+        line!(
+            out,
+            "Not cleaned up: what the run made is still below {left}; remove it by running the same file with"
+        );
+        line!(out, "  --set prepare.cleanup_only=true");
+    }
 }
 
 fn tool(out: &mut String, results: &Results) {
@@ -265,6 +297,7 @@ fn tool(out: &mut String, results: &Results) {
         line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");
         found.signs.iter().for_each(|sign| line!(out, "  {sign}"));
     }
+    found.disturbed.iter().for_each(|sign| line!(out, "warning: {sign}"));
     found.late.iter().for_each(|late| line!(out, "warning: {late}"));
 }
 

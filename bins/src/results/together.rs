@@ -9,7 +9,8 @@ use iobench_core::stats::{Interval, Operation};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What was measured while all agents ran. Made of whole intervals, so up to one at each end is left out.
+/// What was measured while all agents ran. Of an interval that is only partly in that time, the same part of its
+/// counts is taken.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Together {
     /// When the last agent began to measure, nanoseconds after the stage's start.
@@ -55,7 +56,8 @@ pub(super) fn together(source: &Source, stages: &mut [StageResult]) -> Result<()
             window.add(stage, *agent, interval);
         }
     })?;
-    for stage in stages {
+    // Rates of a time series with holes would be too low.
+    for stage in stages.iter_mut().filter(|stage| stage.counted().all(|part| part.difference.is_none())) {
         stage.together = windows.remove(&stage.index).map(Window::finish);
     }
     Ok(())
@@ -71,8 +73,8 @@ struct Window {
 #[derive(Default)]
 struct Share {
     time: Duration,
-    /// Successes and bytes.
-    operations: BTreeMap<Operation, (u64, u64)>,
+    /// Successes and bytes; parts of intervals count in part.
+    operations: BTreeMap<Operation, (f64, f64)>,
 }
 
 impl Window {
@@ -89,14 +91,17 @@ impl Window {
         let Some(share) = self.agents.get_mut(&agent) else { return };
         let from = stage.timeline.elapsed(agent, interval.from);
         let to = stage.timeline.elapsed(agent, interval.to);
-        if interval.warmup || from < self.from || to > self.to {
+        let inside = Duration::from_nanos(u64::try_from(to.min(self.to) - from.max(self.from)).unwrap_or(0));
+        let whole = interval.to.since(interval.from);
+        if interval.warmup || inside.is_zero() || whole.is_zero() {
             return;
         }
-        share.time += interval.to.since(interval.from);
+        share.time += inside;
+        let part = inside.as_secs_f64() / whole.as_secs_f64();
         for cell in &interval.tally.cells {
             let (count, bytes) = share.operations.entry(cell.operation).or_default();
-            *count = count.saturating_add(cell.count);
-            *bytes = bytes.saturating_add(cell.bytes);
+            *count += cell.count as f64 * part;
+            *bytes += cell.bytes as f64 * part;
         }
     }
 
@@ -105,8 +110,8 @@ impl Window {
         for share in self.agents.values().filter(|share| !share.time.is_zero()) {
             for (&operation, &(count, bytes)) in &share.operations {
                 let (ops, mib) = rates.entry(operation).or_default();
-                *ops += count as f64 / share.time.as_secs_f64();
-                *mib += bytes as f64 / 1_048_576.0 / share.time.as_secs_f64();
+                *ops += count / share.time.as_secs_f64();
+                *mib += bytes / 1_048_576.0 / share.time.as_secs_f64();
             }
         }
         let rates = rates

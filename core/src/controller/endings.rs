@@ -21,18 +21,19 @@ impl Controller {
         }
         let name = self.peers[index].name();
         let in_workload = self.state.goes_on_without_one();
-        if in_workload {
-            let text = format!("agent {name} failed {}: {reason}", self.share_of(index));
+        self.over(index, AgentEnd::Failed, reason.to_owned());
+        let condemns = !in_workload || self.is_unrepresentative();
+        if !condemns {
+            let text = format!("agent {name} failed {}: {reason}; the others go on", self.share_of(index));
             self.notice(Level::Error, Some(index), text);
         }
-        self.over(index, AgentEnd::Failed, reason.to_owned());
         self.part(now, index);
         if !in_workload {
             let cause = format!("agent {name}: {reason}");
             self.abort_all(now, Condemned { exit: Some(exit), label: Label::Aborted, cause });
-        } else if self.is_unrepresentative() {
+        } else if condemns {
             let cause = match (self.ended(), self.peers.len()) {
-                (_, 1) => format!("agent {name} failed: {reason}"),
+                (_, 1) => format!("agent {name} failed {}: {reason}", self.share_of(index)),
                 ((_, failed), all) => format!(
                     "{failed} of {all} agents failed, so that the result would not represent the system; the last was {name}: {reason}"
                 ),
@@ -106,7 +107,9 @@ impl Controller {
 
     /// Stops every agent and waits a bounded time for their last results.
     pub(super) fn abort_all(&mut self, now: Now, why: Condemned) {
-        self.notice(Level::Error, None, format!("stopping the run: {}", why.cause));
+        if why.exit != Some(ExitCode::Interrupted) {
+            self.notice(Level::Error, None, format!("stopping the run: {}", why.cause));
+        }
         let reason = why.cause.clone();
         self.condemned.get_or_insert(why);
         if self.state != RunState::CollectingResults {

@@ -1,0 +1,106 @@
+//! What was measured: target and workload in a few words, from the configuration that the results carry.
+
+use crate::results::Results;
+use iobench_core::config;
+use iobench_core::plan::{Entry, Pattern, Plan, SizeSpec, StageKind};
+
+/// What a run was about.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Subject {
+    /// Where, how many at a time, and how, e.g. `file:///mnt/t, 32 in flight on each agent, 5s warm-up`.
+    pub target: String,
+    /// The mix of the timed stages, e.g. `70 % get small/, 30 % put new/ (64 KiB)`.
+    pub workload: String,
+    /// Where data was left because the run ended before its cleanup; empty where none was, or none was planned.
+    pub left_behind: String,
+}
+
+/// Reads it off the configuration; `None` when that cannot be read any more (kept by another version).
+#[must_use]
+pub fn subject(results: &Results) -> Option<Subject> {
+    let run = config::load(&results.header.config, &[], "config.yaml").ok()?;
+    let plan = run.plan(u32::MAX, results.header.seed);
+    let begun = |index: usize| results.stages.iter().any(|stage| stage.index as usize == index);
+    let cleanup = plan.stages.iter().position(|stage| matches!(stage.kind, StageKind::Cleanup { .. }));
+    let left = cleanup.is_some_and(|index| !begun(index) && (0..index).any(begun));
+    Some(Subject {
+        target: target(&plan),
+        workload: workload(&plan),
+        left_behind: if left { plan.target.to_string() } else { String::new() },
+    })
+}
+
+fn target(plan: &Plan) -> String {
+    let warmup = plan.stages.iter().find_map(|stage| match stage.kind {
+        StageKind::Execute { warmup, .. } if !warmup.is_zero() => Some(format!(", warm-up {warmup:?}")),
+        _ => None,
+    });
+    format!("{}, {} in flight on each agent{}", plan.target, plan.concurrency, warmup.unwrap_or_default())
+}
+
+fn workload(plan: &Plan) -> String {
+    let stages = plan.stages.iter().filter_map(|stage| match &stage.kind {
+        StageKind::Execute { entries, .. } => Some(mix(plan, entries)),
+        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => None,
+    });
+    stages.collect::<Vec<_>>().join("; ")
+}
+
+fn mix(plan: &Plan, entries: &[Entry]) -> String {
+    let all: u64 = entries.iter().map(|entry| u64::from(entry.weight)).sum();
+    let share = |entry: &Entry| match entries.len() {
+        1 => String::new(),
+        _ => format!("{:.0} % ", 100.0 * f64::from(entry.weight) / all.max(1) as f64),
+    };
+    let one = |entry: &Entry| format!("{}{}", share(entry), operation(plan, entry));
+    entries.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn operation(plan: &Plan, entry: &Entry) -> String {
+    let base = plan.pools.get(usize::from(entry.pool.0)).map_or("", |pool| pool.base.as_str());
+    let pattern = match entry.pattern {
+        Pattern::Sequential => "sequential".to_owned(),
+        Pattern::Random => "random".to_owned(),
+        Pattern::Zipf { theta } => format!("zipf {theta}"),
+    };
+    let size = match (entry.block_size, plan.pools.get(usize::from(entry.pool.0)).map(|pool| &pool.sizes)) {
+        (Some(block), _) => format!("{} {pattern}", bytes(block)),
+        (None, Some(SizeSpec::Fixed(0)) | None) => pattern,
+        (None, Some(sizes)) => match sizes.bounds() {
+            (min, max) if min == max => format!("{} {pattern}", bytes(min)),
+            (min, max) => format!("{} to {} {pattern}", bytes(min), bytes(max)),
+        },
+    };
+    [entry.operation.name(), base, &format!("({size})")]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A size in the largest binary unit that it is a whole number of.
+fn bytes(size: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let fits = units.iter().find(|(shift, _)| size >= 1 << shift && size.is_multiple_of(1 << shift));
+    fits.map_or_else(|| format!("{size} B"), |(shift, unit)| format!("{} {unit}", size >> shift))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(yaml: &str) -> (String, String) {
+        let plan = config::load(yaml, &[], "test").expect("the configuration is good").plan(0, 1);
+        (target(&plan), workload(&plan))
+    }
+
+    #[test]
+    fn a_mix_is_told_with_its_shares_sizes_and_orders() {
+        let yaml = "target: file:///t\nduration: 5s\nwarmup_period: 2s\nconcurrency: 32\nprepare: {ensure_objects: [{base_uri: d/, count: 2, size: 1GiB}]}\n\
+                    workload:\n  - {op: read, path: d/, block_size: 4KiB, weight: 3, pattern: {zipf: {theta: 0.9}}}\n  - {op: put, path: n/, object_size: 100}\n";
+        let (target, workload) = described(yaml);
+        assert_eq!(target, "file:///t, 32 in flight on each agent, warm-up 2s");
+        assert_eq!(workload, "75 % read d/ (4 KiB zipf 0.9), 25 % put n/ (100 B sequential)");
+    }
+}
