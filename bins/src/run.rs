@@ -11,7 +11,7 @@ use iobench_backends::{LocalEngine, host};
 use iobench_core::agent::Agent;
 use iobench_core::config::Run;
 use iobench_core::controller::{AgentSpec, Lead, Notice, Order};
-use iobench_core::message::{AgentIndex, AgentMessage, RunId};
+use iobench_core::message::{AgentIndex, AgentMessage, Report, RunId};
 use iobench_core::time::Now;
 use iobench_proto::{Description, PROTOCOL};
 use std::io::Write;
@@ -96,19 +96,21 @@ async fn conduct(
     let handle = Handle::of(&inbox);
     let header = Header::new(&order, &job.run, clock.now());
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
-    let results = Journal { writer: begin_results(&job.results, header, handle.clone())?, ids };
+    let results =
+        Journal { writer: begin_results(&job.results, header, handle.clone())?, ids, measured: false };
     forward_signals(handle)?;
     let observer = Plain::new(order.outline.clone(), job.quiet);
     let ports = Ports { clock, dial, results, observer };
     let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
-    let finished = tokio::task::spawn_blocking(|| journal.writer.finish(outcome)).await;
-    Ok(without_an_empty_shell(finished.context("writing the results failed")?))
+    let Journal { writer, measured, .. } = journal;
+    let finished = tokio::task::spawn_blocking(|| writer.finish(outcome)).await;
+    let finished = finished.context("writing the results failed")?;
+    Ok(if measured || finished.failure.is_some() { finished } else { without_an_empty_shell(finished) })
 }
 
-/// A run that ended before any stage began has measured nothing: its directory would only be in the way.
+/// A run of which no stage ever reported has measured nothing: its directory would only be in the way.
 fn without_an_empty_shell(mut finished: Finished) -> Finished {
-    if finished.results.stages.is_empty()
-        && let Some(directory) = finished.directory.take()
+    if let Some(directory) = finished.directory.take()
         && let Err(error) = std::fs::remove_dir_all(&directory)
     {
         tracing::warn!("nothing was measured, but {} cannot be removed: {error}", directory.display());
@@ -149,6 +151,8 @@ fn forward_signals(handle: Handle) -> anyhow::Result<()> {
 struct Journal {
     writer: ResultsWriter,
     ids: Vec<String>,
+    /// Whether anything was handed over that was measured.
+    measured: bool,
 }
 
 impl Journal {
@@ -159,6 +163,13 @@ impl Journal {
 
 impl Results for Journal {
     fn persist(&mut self, now: Now, agent: AgentIndex, message: AgentMessage) {
+        self.measured |= match &message.body {
+            Report::Running(_) | Report::StageDone(_) => true,
+            Report::Completed { totals } | Report::Error { totals, .. } | Report::Aborted { totals, .. } => {
+                !totals.is_empty()
+            }
+            _ => false,
+        };
         self.writer.persist(agent, now, message);
     }
 

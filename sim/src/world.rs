@@ -344,7 +344,7 @@ impl<'a> World<'a> {
         std::fs::create_dir_all(&directory).expect("the directory for temporary files takes more");
         std::fs::write(directory.join(JOURNAL), &disk.bytes)
             .expect("the directory for temporary files takes more");
-        let source = Source { journals: vec![directory.join(JOURNAL)], unwritten: disk.unwritten };
+        let source = Source { unwritten: disk.unwritten, ..Source::journal(directory.join(JOURNAL)) };
         let place = match &disk.fails {
             Some(cause) => Place::Unwritten { cause: cause.clone(), partly: Some(directory) },
             None => Place::Directory(directory),

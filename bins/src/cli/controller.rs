@@ -103,7 +103,9 @@ fn describe(addresses: &[String], dial: &Tcp) -> ExitCode {
             tokio::time::timeout(Duration::from_secs(10), grpc::describe(dial, address)).await
         });
         match asked {
-            Ok(Ok(description)) => print(&line(address, &description)),
+            Ok(Ok(description)) => {
+                print(&line(address, &description));
+            }
             Ok(Err(error)) => {
                 complain(format!("{address} cannot be reached: {error}"));
                 code = ExitCode::from(UNREACHABLE);

@@ -134,8 +134,8 @@ impl Check {
         match config::load(&yaml, &self.overrides, &self.file.display().to_string()) {
             Ok(run) => {
                 run.warnings.iter().for_each(|warning| warn(warning.message.as_str()));
-                print(&run.resolved_yaml(run.seed.unwrap_or_default()));
-                Ok(ExitCode::SUCCESS)
+                let printed = print(&run.resolved_yaml(run.seed.unwrap_or_default()));
+                Ok(if printed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Err(diagnostics) => {
                 complain_about(&diagnostics);
@@ -147,11 +147,11 @@ impl Check {
 
 impl Format {
     fn print(self, results: &Results) -> ExitCode {
-        print(&match self {
+        let printed = print(&match self {
             Self::Text => report::text(results),
             Self::Tsv => report::tsv(results),
             Self::Json => report::json(results),
         });
-        ExitCode::SUCCESS
+        if printed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

@@ -8,6 +8,7 @@ use crate::results::Finished;
 use crate::run::{self, Job};
 use clap::Args;
 use iobench_core::config;
+use iobench_core::controller::ExitCode as RunExit;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -104,16 +105,20 @@ pub(super) fn read(path: &Path) -> Result<String, ExitCode> {
 pub(super) fn show(finished: anyhow::Result<Finished>, json: bool) -> ExitCode {
     match finished {
         Ok(finished) => {
-            if json {
-                print(&report::json(&finished.results));
-            } else if !finished.results.stages.is_empty() {
-                // Why a run ended before any stage began was said when it did.
-                print(&finished.text);
-            }
+            let printed = if json {
+                print(&report::json(&finished.results))
+            } else if finished.directory.is_some() || finished.failure.is_some() {
+                print(&finished.text)
+            } else {
+                // Why a run ended before anything was measured was said when it did.
+                true
+            };
             if let Some(failure) = &finished.failure {
                 complain(format!("the results could not be written: {failure}"));
             }
-            ExitCode::from(finished.exit().code())
+            let code = finished.exit();
+            let unread = !printed && matches!(code, RunExit::AllCompleted | RunExit::SomeCompleted);
+            ExitCode::from(if unread { RunExit::ResultsUnwritten } else { code }.code())
         }
         Err(error) => {
             complain(format!("{error:#}"));

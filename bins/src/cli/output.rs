@@ -4,10 +4,16 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
-/// Writes to standard output; a closed pipe is no error.
-pub(super) fn print(text: &str) {
+/// Writes to standard output; a closed pipe is no error. `false`, and a complaint, when it cannot be written.
+pub(super) fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(format!("cannot write to standard output: {error}"));
+            false
+        }
+        _ => true,
+    }
 }
 
 /// Tells a person what went wrong.

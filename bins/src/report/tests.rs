@@ -106,7 +106,7 @@ fn bands_errors_retries_and_late_operations_have_their_lines() {
     assert_eq!(
         text(&run(varied_run())),
         "\
-COMPLETE  nightly: 100 % of the planned time
+COMPLETE  nightly: 100 % of the planned time, WITH ERRORS: 20 of 3,020 operations failed (0.7 %)
 run 0123456789abcdef0123456789abcdef  started 2026-03-01T12:30:05.000Z  seed 42
 site=lab
 

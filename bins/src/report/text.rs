@@ -11,6 +11,9 @@ use iobench_core::time::Unix;
 use std::fmt::Write;
 use std::time::Duration;
 
+/// The fact in which an engine tells how many operations it had to leave to the kernel.
+const STUCK: &str = "stuck operations";
+
 /// The whole summary, ending in a line break.
 #[must_use]
 pub fn text(results: &Results) -> String {
@@ -72,8 +75,12 @@ fn errors(results: &Results) -> String {
     let (done, failed) = timed.fold((0_u64, 0_u64), |(done, failed), stage| {
         (done + stage.total.tally.count(), failed + stage.total.tally.error_count())
     });
-    if failed == 0 {
-        return String::new();
+    match (done, failed) {
+        (0, 0) if results.stages.iter().any(|stage| stage.timed.is_some()) => {
+            return ", BUT NO OPERATION WAS COMPLETED".to_owned();
+        }
+        (_, 0) => return String::new(),
+        _ => {}
     }
     let share = percent(failed as f64, (done + failed) as f64);
     format!(", WITH ERRORS: {} of {} operations failed ({share})", grouped(failed), grouped(done + failed))
@@ -274,6 +281,27 @@ fn remarks(out: &mut String, results: &Results) {
     }
     if results.warnings_beyond > 0 {
         line!(out, "and {} more warnings; all are in events.jsonl", grouped(results.warnings_beyond));
+    }
+    for stage in &results.stages {
+        let failed = stage.total.tally.error_count();
+        if stage.timed.is_none() && failed > 0 {
+            line!(
+                out,
+                "warning: {}: {} operations failed; not all of it is done",
+                stage.name,
+                grouped(failed)
+            );
+        }
+        for part in &stage.agents {
+            if let Some((_, stuck)) = part.totals.facts.iter().find(|(name, _)| name == STUCK) {
+                let agent = results.agent_id(part.agent);
+                line!(
+                    out,
+                    "warning: agent {agent}, {}: {stuck} operations could not be cancelled and went on after its end",
+                    stage.name
+                );
+            }
+        }
     }
     for loss in &results.losses {
         line!(out, "warning: {loss}");

@@ -130,13 +130,18 @@ impl Reader<File> {
     /// Opens a journal.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(PathError::on("read", path))?;
-        Self::new(file)
-            .map_err(PathError::on("read", path))?
-            .ok_or_else(|| ReadError::Foreign { path: path.display().to_string() })
+        Self::of(path, file)
     }
 }
 
 impl<R: Read> Reader<R> {
+    /// Reads the journal that is or was at this path.
+    pub(super) fn of(path: &Path, input: R) -> Result<Self, ReadError> {
+        Self::new(input)
+            .map_err(PathError::on("read", path))?
+            .ok_or_else(|| ReadError::Foreign { path: path.display().to_string() })
+    }
+
     /// Reads the magic; `None` when it is another.
     pub fn new(input: R) -> io::Result<Option<Self>> {
         let mut input = BufReader::with_capacity(1 << 16, input);

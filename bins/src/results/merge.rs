@@ -70,7 +70,7 @@ pub fn merge(places: &[PathBuf]) -> Result<Results, MergeError> {
     let journals: Vec<PathBuf> = found.iter().map(|(_, found)| found.file.clone()).collect();
     let running = found.iter().any(|(place, found)| !found.kept && condition(place) == Condition::Running);
     let condition = if running { Condition::Running } else { Condition::Finished };
-    let source = Source { journals, unwritten: Vec::new() };
+    let source = Source { journals, open: None, unwritten: Vec::new() };
     Ok(Results::fold(&source, condition, Place::Merged(places.to_vec()))?)
 }
 

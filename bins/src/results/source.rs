@@ -4,13 +4,19 @@ use super::journal::{ReadError, Reader};
 use super::record::{AgentRecord, FORMAT, Record};
 use iobench_core::message::{AgentIndex, Session};
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Records that can be read again and again, so that no report needs them all in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     /// Read in this order.
     pub journals: Vec<PathBuf>,
+    /// The first of them, where it is open already: then it can be read even if its name is gone.
+    pub open: Option<Arc<File>>,
     /// Records after them, which are nowhere on a disk.
     pub unwritten: Vec<Record>,
 }
@@ -22,7 +28,7 @@ impl Source {
     /// One journal.
     #[must_use]
     pub fn journal(path: PathBuf) -> Self {
-        Self { journals: vec![path], unwritten: Vec::new() }
+        Self { journals: vec![path], open: None, unwritten: Vec::new() }
     }
 
     /// Visits every record, an agent's message only once however many journals hold it.
@@ -38,26 +44,57 @@ impl Source {
                 visit(record);
             }
         };
-        for path in &self.journals {
-            let mut reader = Reader::open(path)?;
-            for record in reader.by_ref() {
-                refuse_newer(&record, path)?;
-                pass(&record);
-            }
-            if let Some(loss) = reader.loss() {
-                losses.push(format!("{}: {loss}", path.display()));
-            }
-            if reader.skipped() > 0 {
-                losses.push(format!(
-                    "{}: {} records are of a kind that this version does not know, and are passed over; \
-                     use the version that wrote them",
-                    path.display(),
-                    reader.skipped()
-                ));
+        for (path, open) in
+            self.journals.iter().zip(std::iter::once(self.open.as_ref()).chain(std::iter::repeat(None)))
+        {
+            match open {
+                Some(file) => {
+                    visit_all(Reader::of(path, FromStart { file, offset: 0 })?, path, &mut losses, &mut pass)?
+                }
+                None => visit_all(Reader::open(path)?, path, &mut losses, &mut pass)?,
             }
         }
         self.unwritten.iter().for_each(pass);
         Ok(losses)
+    }
+}
+
+/// Visits the records of one journal.
+fn visit_all(
+    mut reader: Reader<impl Read>,
+    path: &Path,
+    losses: &mut Losses,
+    visit: &mut impl FnMut(&Record),
+) -> Result<(), ReadError> {
+    for record in reader.by_ref() {
+        refuse_newer(&record, path)?;
+        visit(&record);
+    }
+    if let Some(loss) = reader.loss() {
+        losses.push(format!("{}: {loss}", path.display()));
+    }
+    if reader.skipped() > 0 {
+        losses.push(format!(
+            "{}: {} records are of a kind that this version does not know, and are passed over; \
+             use the version that wrote them",
+            path.display(),
+            reader.skipped()
+        ));
+    }
+    Ok(())
+}
+
+/// Reads an open file from its beginning, wherever others are in it.
+struct FromStart<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
     }
 }
 

@@ -221,7 +221,7 @@ pub(crate) fn results(header: Header, records: Vec<Record>) -> Results {
 
 pub(crate) fn memory(header: Header, records: Vec<Record>) -> Source {
     let header = Record::Header(Box::new(header));
-    Source { journals: Vec::new(), unwritten: [header].into_iter().chain(records).collect() }
+    Source { journals: Vec::new(), open: None, unwritten: [header].into_iter().chain(records).collect() }
 }
 
 /// Two agents, ten seconds each, whose clocks differ by 500 s; both complete.

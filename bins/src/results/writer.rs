@@ -20,6 +20,7 @@ use iobench_core::time::Now;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -38,6 +39,10 @@ pub trait Sink: Send + 'static {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts off what was appended after this length.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
+    /// The file, to be read back although its name may be gone; `None` where there is none.
+    fn open(&self) -> Option<File> {
+        None
+    }
 }
 
 impl Sink for File {
@@ -52,6 +57,10 @@ impl Sink for File {
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)?;
         self.seek(SeekFrom::Start(length)).map(drop)
+    }
+
+    fn open(&self) -> Option<File> {
+        self.try_clone().ok()
     }
 }
 
@@ -98,7 +107,8 @@ impl ResultsWriter {
     pub fn create(parent: &Path, header: Header, persisted: Persisted) -> Result<Self, PathError> {
         let directory = Directory::create(parent, &header)?;
         let path = directory.path().join(JOURNAL);
-        let file = File::create_new(&path).map_err(PathError::on("create", &path))?;
+        let created = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = created.map_err(PathError::on("create", &path))?;
         Self::begin(directory, Box::new(file), header, persisted).map_err(PathError::on("write", &path))
     }
 
@@ -114,8 +124,10 @@ impl ResultsWriter {
         sink.append(&bytes)?;
         sink.sync()?;
         let path = directory.path().to_owned();
+        let open = sink.open().map(Arc::new);
         let journal = Journal { sink, path: path.join(JOURNAL), length: bytes.len() as u64 };
-        Self::spawn(Worker::new(Ok(journal), Some(directory), header, persisted), Some(path))
+        let worker = Worker { open, ..Worker::new(Ok(journal), Some(directory), header, persisted) };
+        Self::spawn(worker, Some(path))
     }
 
     /// A writer without a disk, for a run that shall go on although its results cannot be written: every message
@@ -192,6 +204,8 @@ struct Worker {
     directory: Option<Directory>,
     header: Header,
     persisted: Persisted,
+    /// The journal's file, for reading it back.
+    open: Option<Arc<File>>,
     /// What came after the journal had failed.
     unwritten: Vec<Record>,
     unwritten_events: usize,
@@ -204,7 +218,7 @@ impl Worker {
         header: Header,
         persisted: Persisted,
     ) -> Self {
-        Self { journal, directory, header, persisted, unwritten: Vec::new(), unwritten_events: 0 }
+        Self { journal, directory, header, persisted, open: None, unwritten: Vec::new(), unwritten_events: 0 }
     }
 
     /// Until the outcome; `None` when the writer is dropped without one: the directory then stays as an
@@ -277,7 +291,7 @@ impl Worker {
             Err(error) => {
                 let header = Record::Header(Box::new(self.header.clone()));
                 let records = [header].into_iter().chain(source.unwritten.clone()).chain([outcome]);
-                let memory = Source { journals: Vec::new(), unwritten: records.collect() };
+                let memory = Source { journals: Vec::new(), open: None, unwritten: records.collect() };
                 let results = Results::fold(&memory, Condition::Finished, place);
                 (results.expect("no disk is read, and there is a header"), Err(error.to_string()))
             }
@@ -303,6 +317,6 @@ impl Worker {
         if journals.is_empty() {
             unwritten.insert(0, Record::Header(Box::new(self.header.clone())));
         }
-        Source { journals, unwritten }
+        Source { journals, open: self.open.take(), unwritten }
     }
 }

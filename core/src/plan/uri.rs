@@ -65,6 +65,9 @@ pub enum UriError {
     /// A file URI whose path is not absolute.
     #[error("`{0}` is not an absolute path; write three slashes, as in `file:///mnt/data`")]
     Relative(String),
+    /// A character that no name should have, such as a zero byte.
+    #[error("`{0}` contains a control character; write the path without it")]
+    Control(String),
     /// A path that climbs.
     #[error("`{0}` contains `..`; write the path without it")]
     Climbs(String),
@@ -87,6 +90,9 @@ impl FromStr for Uri {
         };
         if matches!(scheme, Scheme::File | Scheme::Direct) && !rest.starts_with('/') {
             return Err(UriError::Relative(text.to_owned()));
+        }
+        if rest.chars().any(char::is_control) {
+            return Err(UriError::Control(text.escape_debug().to_string()));
         }
         if rest.split('/').any(|segment| segment == "..") {
             return Err(UriError::Climbs(text.to_owned()));
@@ -138,5 +144,6 @@ mod tests {
         assert!(error("nfs://x").contains("unknown scheme `nfs://`"));
         assert!(error("file://mnt").contains("three slashes"));
         assert!(error("file:///a/../b").contains("`..`"));
+        assert!(error("file:///a\0b").contains("control character"));
     }
 }

@@ -68,7 +68,7 @@ impl PosixFiles {
     }
 
     fn create(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | self.target.flags();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | self.target.flags();
         match open(path, flags) {
             Err(Errno::NOENT) => {
                 make_parents(path)?;

@@ -45,6 +45,8 @@ pub(super) struct Job {
     created: bool,
     /// A put has looked after the directories that it needs.
     parents: bool,
+    /// A directory above the missing one exists or was made: the way leads down again.
+    descending: bool,
     tries: u16,
     /// The request in flight, to repeat it.
     request: Request,
@@ -100,6 +102,7 @@ impl Job {
             place: None,
             created: false,
             parents: false,
+            descending: false,
             tries: 0,
             request: Request::Stat,
         }
@@ -257,7 +260,8 @@ impl UringExecutor {
         } else {
             Name::First
         };
-        let flags = flags(OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | self.target.flags());
+        let flags =
+            flags(OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | self.target.flags());
         self.push(slot, State::Open, Request::Open { path, flags });
     }
 
@@ -308,11 +312,14 @@ impl UringExecutor {
         match -result {
             0 | libc::EEXIST if end == last => self.create(slot),
             0 | libc::EEXIST => {
+                self.jobs[slot as usize].descending = true;
                 let below = path[end + 1..].iter().position(|&b| b == b'/');
                 let below = below.map_or(last, |length| end + 1 + length);
                 self.make_parent(slot, below);
             }
-            libc::ENOENT if end > 1 => {
+            // What is missing below something that exists cannot be made: a dangling link, or a file system that
+            // takes no directories.
+            libc::ENOENT if end > 1 && !self.jobs[slot as usize].descending => {
                 let above = parent(&path[..end]).len();
                 self.make_parent(slot, above);
             }

@@ -84,7 +84,7 @@ fn a_message_in_several_journals_is_visited_once() {
     let journal = directory(&written(place.path(), complete_run())).join(JOURNAL);
     let messages = |journals: &[PathBuf]| {
         let mut count = 0;
-        let source = Source { journals: journals.to_vec(), unwritten: Vec::new() };
+        let source = Source { journals: journals.to_vec(), open: None, unwritten: Vec::new() };
         source.each(|record| count += u32::from(matches!(record, Record::Agent(_)))).unwrap();
         count
     };

@@ -18,6 +18,9 @@ impl Relative {
         if path.split('/').any(|segment| matches!(segment, "." | "..")) {
             return Err("it contains `.` or `..`; write the path without them".to_owned());
         }
+        if path.chars().any(char::is_control) {
+            return Err("it contains a control character".to_owned());
+        }
         if path.contains("//") {
             return Err("it contains an empty name (`//`)".to_owned());
         }
