@@ -107,13 +107,15 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
         11 => then(Fault::DiskSlow(until - at), None),
         12 => then(Fault::EngineHangs(agent), Some(Fault::EngineRecovers(agent))),
         13 => then(Fault::StorageStalls(agent, until - at), None),
-        _ if at.as_millis() % 4 == 0 => then(Fault::Interrupt, None),
-        _ if at.as_millis() % 4 == 1 => then(Fault::CrashController, None),
-        _ if at.as_millis() % 4 == 2 => then(Fault::VanishController, None),
-        _ => {
-            let failure = Failure::new(FailureClass::Storage, "the storage is gone", "look for it");
-            then(Fault::StageFails(agent, failure), None);
-        }
+        _ => match at.as_millis() % 4 {
+            0 => then(Fault::Interrupt, None),
+            1 => then(Fault::CrashController, None),
+            2 => then(Fault::VanishController, None),
+            _ => {
+                let failure = Failure::new(FailureClass::Storage, "the storage is gone", "look for it");
+                then(Fault::StageFails(agent, failure), None);
+            }
+        },
     }
 }
 

@@ -1,6 +1,4 @@
-//! Runs drawn at random over the whole stack, a few in each test run; `explore` plays more.
-
-#![expect(clippy::panic, reason = "these are tests")]
+//! Runs drawn at random over the whole stack, a few in each test run; `SIM_SEED` and `SIM_SEEDS` say which others.
 
 /// Seeds that once showed a fault, and what it was.
 const PINNED: [u64; 0] = [];
