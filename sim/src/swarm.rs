@@ -7,9 +7,11 @@ use crate::faults::Fault;
 use crate::state::Host;
 use crate::trace::Trace;
 use crate::world::{Cluster, World, play};
+use iobench_core::controller::ExitCode;
 use iobench_core::message::{Failure, FailureClass};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// When everything is healed at the latest.
@@ -119,6 +121,15 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
     }
 }
 
+/// A run that went as it must.
+#[derive(Debug)]
+pub struct Played {
+    /// What happened.
+    pub trace: Trace,
+    /// What its controller returned; `None` when that was killed.
+    pub exit: Option<ExitCode>,
+}
+
 /// A run that did not go as it must.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -141,10 +152,10 @@ impl fmt::Display for Found {
 ///
 /// # Errors
 /// What was wrong, and the shortest schedule that was found to show it.
-pub fn check(seed: u64) -> Result<Trace, Box<Found>> {
+pub fn check(seed: u64) -> Result<Played, Box<Found>> {
     let mut drawn = draw(seed);
     let mut what = match attempt(&drawn) {
-        Ok(trace) => return Ok(trace),
+        Ok(played) => return Ok(played),
         Err(what) => what,
     };
     let mut index = 0;
@@ -163,11 +174,14 @@ pub fn check(seed: u64) -> Result<Trace, Box<Found>> {
 ///
 /// # Errors
 /// A violation, a panic, or a difference between the two.
-pub fn attempt(drawn: &Drawn) -> Result<Trace, String> {
+pub fn attempt(drawn: &Drawn) -> Result<Played, String> {
+    let exit = Mutex::new(None);
+    let scenario = |world: &mut World<'_>| {
+        let ended = run(world, drawn);
+        *exit.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+    };
     let once = || {
-        let played = catch_unwind(AssertUnwindSafe(|| {
-            play(&drawn.cluster, &|world: &mut World<'_>| run(world, drawn))
-        }));
+        let played = catch_unwind(AssertUnwindSafe(|| play(&drawn.cluster, &scenario)));
         played.map_err(|cause| match cause.downcast::<String>() {
             Ok(text) => *text,
             Err(_) => "a panic without words".to_owned(),
@@ -175,12 +189,12 @@ pub fn attempt(drawn: &Drawn) -> Result<Trace, String> {
     };
     let (first, second) = (once()?, once()?);
     match first.difference(&second) {
-        None => Ok(first),
+        None => Ok(Played { trace: first, exit: exit.into_inner().unwrap_or_else(PoisonError::into_inner) }),
         Some(difference) => Err(difference),
     }
 }
 
-fn run(world: &mut World<'_>, drawn: &Drawn) {
+fn run(world: &mut World<'_>, drawn: &Drawn) -> Option<ExitCode> {
     for agent in world.agents() {
         world.agent(agent, |host| host.engine.prepare = drawn.prepare[agent]);
     }
@@ -205,4 +219,5 @@ fn run(world: &mut World<'_>, drawn: &Drawn) {
     let next = world.order(yaml, overrides);
     let end = world.ending_of(next);
     assert_eq!(end.exit.code(), 0, "the next run is not perfect: {}", end.text);
+    world.controller(|host| host.outcome.as_ref().map(|(_, outcome)| outcome.exit))
 }
