@@ -14,5 +14,6 @@ pub mod engine;
 pub mod faults;
 mod hosts;
 pub mod state;
+pub mod swarm;
 pub mod trace;
 pub mod world;

@@ -475,6 +475,52 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Whether a fault has an object: who is down cannot die, and nobody restarts who is up.
+    #[must_use]
+    pub fn can(&self, fault: &Fault) -> bool {
+        let up = |agent: usize| self.agent(agent, |host| host.inbox.is_some());
+        match *fault {
+            Fault::Crash(agent) | Fault::Vanish(agent) => up(agent),
+            Fault::Restart(agent) => !up(agent),
+            Fault::EngineHangs(agent) | Fault::StageFails(agent, _) => self.works(agent),
+            Fault::CrashController | Fault::VanishController | Fault::Interrupt => {
+                !self.controller(|host| host.gone)
+            }
+            Fault::Stall(host, _) => {
+                let truth = nanos(self.now());
+                with(|state| state.hardware(host).stands_until(truth)).is_none()
+            }
+            _ => true,
+        }
+    }
+
+    /// Ends all that disturbs: network, engines, and who is down is started.
+    pub fn heal(&mut self) {
+        for agent in self.agents() {
+            self.inject(Fault::Release(agent));
+            self.inject(Fault::Repair(agent));
+            self.inject(Fault::Latency(agent, Duration::from_millis(2)));
+            self.inject(Fault::EngineRecovers(agent));
+            self.agent(agent, |host| (host.engine.stuck, host.engine.fails) = (false, None));
+            if self.can(&Fault::Restart(agent)) {
+                self.inject(Fault::Restart(agent));
+            }
+        }
+        self.controller(|host| host.disk.latency = Duration::from_millis(2));
+    }
+
+    /// Until the first run is over and every agent is idle, and a while longer.
+    pub fn end_of_run(&mut self) {
+        self.run_until("the run ends", |world| world.controller(|host| host.gone));
+        self.until_all(StateName::Idle);
+        self.run_for(Duration::from_secs(5));
+    }
+
+    /// Tells the checkers that from here on nothing is disturbed.
+    pub fn healed(&self) {
+        self.see(&Seen::Healed);
+    }
+
     fn kill_agent(&mut self, agent: usize) {
         let now = self.now();
         self.sim.crash(Host::Agent(agent).to_string());

@@ -34,10 +34,8 @@ impl Checker for Ends {
             }
             Seen::Fault { delay, .. } => self.due = self.due.after(*delay),
             Seen::Down(Process::Controller) => self.running = false,
-            Seen::ControllerOutput(_, Output::Finish(_)) => {
-                if !std::mem::take(&mut self.running) {
-                    return Err("the run ends twice".to_owned());
-                }
+            Seen::ControllerOutput(_, Output::Finish(_)) if !std::mem::take(&mut self.running) => {
+                return Err("the run ends twice".to_owned());
             }
             Seen::End if self.running => return Err("the run never ends".to_owned()),
             _ => {}

@@ -12,6 +12,7 @@ const DRIFT: u64 = 12_000_000;
 #[derive(Debug, Default)]
 pub(super) struct FaultFree {
     disturbed: bool,
+    healed: bool,
     latency: Duration,
     at_once: bool,
     /// The stage that began last on each host, and when, in true time.
@@ -25,12 +26,13 @@ impl Checker for FaultFree {
         match seen {
             Seen::Fault { .. } => self.disturbed = true,
             Seen::RunBegins { order, latency, .. } => {
+                self.disturbed &= !std::mem::take(&mut self.healed);
                 self.latency = *latency;
                 self.at_once = order.lead == Lead::AtOnce;
                 self.began = PerHost::default();
             }
             // The next run is not disturbed any more.
-            Seen::Healed => self.disturbed = false,
+            Seen::Healed => self.healed = true,
             Seen::LoadBegins { host, stage, timed: true } => {
                 *self.began.at(*host) = Some((*stage, at));
                 return self.skew(*stage, at);

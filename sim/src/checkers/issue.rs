@@ -108,10 +108,12 @@ impl Host {
                     other => return Err(format!("runs stage {stage}, but was asked for {other:?}")),
                 }
             }
-            Output::Send(stream, message) if message.body.is_terminal() && self.load => {
-                if self.current == Some((*stream, message.run, message.session)) {
-                    return Err("says that its run is over and issues operations".to_owned());
-                }
+            Output::Send(stream, message)
+                if message.body.is_terminal()
+                    && self.load
+                    && self.current == Some((*stream, message.run, message.session)) =>
+            {
+                return Err("says that its run is over and issues operations".to_owned());
             }
             _ => {}
         }

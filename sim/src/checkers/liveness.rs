@@ -7,7 +7,7 @@ use iobench_core::time::Mono;
 /// Remembers whom a fault may have harmed.
 #[derive(Debug, Default)]
 pub(super) struct Liveness {
-    running: bool,
+    healed: bool,
     everyone: bool,
     harmed: PerHost<bool>,
 }
@@ -17,18 +17,14 @@ impl Checker for Liveness {
 
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
-            Seen::RunBegins { .. } => self.running = true,
+            // What was healed may have left its mark on the run in progress, but not on the next.
+            Seen::RunBegins { .. } if self.healed => *self = Self::default(),
             Seen::Fault { host, harmless: false, .. } => match host {
                 Some(host) => *self.harmed.at(*host) = true,
                 None => self.everyone = true,
             },
-            // What is healed may have left its mark on the run in progress, but not on the next.
-            Seen::Healed if !self.running => {
-                self.everyone = false;
-                self.harmed = PerHost::default();
-            }
+            Seen::Healed => self.healed = true,
             Seen::ControllerOutput(_, Output::Finish(outcome)) => {
-                self.running = false;
                 return self.judge(outcome);
             }
             _ => {}
@@ -43,7 +39,7 @@ impl Liveness {
             return Ok(());
         }
         let nobody = self.harmed.0.iter().all(|harmed| !harmed);
-        if nobody && outcome.exit.code() != 0 {
+        if nobody && !matches!(outcome.exit.code(), 0 | 7) {
             return Err(format!(
                 "nothing harmed anyone, but the run ends with {}: {}",
                 outcome.exit.code(),

@@ -17,12 +17,11 @@ impl Checker for ReadyOnce {
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = None,
-            Seen::AgentOutput(host, _, Output::Send(_, message)) => {
+            Seen::AgentOutput(host, _, Output::Send(_, message))
                 if matches!(message.body, Report::Ready { .. })
-                    && self.hosts.at(*host).replace(message.run) == Some(message.run)
-                {
-                    return Err(format!("agent {host} says READY twice in run {}", message.run));
-                }
+                    && self.hosts.at(*host).replace(message.run) == Some(message.run) =>
+            {
+                return Err(format!("agent {host} says READY twice in run {}", message.run));
             }
             Seen::AgentOutput(
                 host,

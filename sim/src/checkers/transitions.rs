@@ -47,10 +47,8 @@ impl Checker for Transitions {
                     return Err(format!("agent {} was {known} and goes from {from} to {to}", agent.0));
                 }
             }
-            Seen::ControllerSettled(_, machine) => {
-                if machine.state() != self.run.unwrap_or(RunState::Init) {
-                    return Err(format!("the run did not say that it is {}", machine.state()));
-                }
+            Seen::ControllerSettled(_, machine) if machine.state() != self.run.unwrap_or(RunState::Init) => {
+                return Err(format!("the run did not say that it is {}", machine.state()));
             }
             _ => {}
         }

@@ -121,12 +121,12 @@ pub(crate) fn an_agent_hangs_in_the_workload() {
 fn babbling(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
     let odd = |body: Report| AgentMessage { body, ..message.clone() };
     if let Report::Acknowledge(_) = message.body
-        && memory.seen % 3 == 0
+        && memory.seen.is_multiple_of(3)
     {
         let totals = Box::new(StageTotals { stage: 9, ..StageTotals::default() });
         return vec![odd(Report::StageDone(totals))];
     }
-    if !matches!(message.body, Report::Running(_)) || memory.seen % 4 != 0 {
+    if !matches!(message.body, Report::Running(_)) || !memory.seen.is_multiple_of(4) {
         return vec![message];
     }
     let wrong_run = AgentMessage { run: RunId(99), ..message.clone() };

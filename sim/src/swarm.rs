@@ -1,0 +1,223 @@
+//! Runs drawn at random: which kinds of fault exist in a run is drawn first, then which of them happen when.
+//!
+//! A schedule is plain data, so that a failing one can be cut down. Safety first: the checkers watch while faults happen. Then
+//! liveness: everything is healed, the run must end, every agent must be idle again, and a next run must be perfect.
+
+use crate::faults::Fault;
+use crate::state::Host;
+use crate::trace::Trace;
+use crate::world::{Cluster, World, play};
+use iobench_core::controller::ExitCode;
+use iobench_core::message::{Failure, FailureClass};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// When everything is healed at the latest.
+const HEAL: Duration = Duration::from_secs(60);
+const KINDS: u64 = 15;
+
+/// A run that was drawn.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// The hosts and the run.
+    pub cluster: Cluster,
+    /// How long each agent prepares.
+    pub prepare: Vec<Duration>,
+    /// What happens, in order of time.
+    pub schedule: Vec<(Duration, Fault)>,
+}
+
+/// Numbers from a seed. Method: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (SplitMix64).
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to `end`, exclusive.
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn between(&mut self, from: u64, to: u64) -> u64 {
+        from + self.below(to - from + 1)
+    }
+
+    fn ms(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.between(from, to))
+    }
+
+    fn is(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// The run of a seed.
+#[must_use]
+pub fn draw(seed: u64) -> Drawn {
+    let mut draw = Draw(seed);
+    let agents = usize::try_from(draw.between(1, 4)).expect("few");
+    let seconds = draw.between(2, 30);
+    let delay = draw.between(1, 5);
+    let cluster = Cluster::of(agents)
+        .set(format!("duration={seconds}s"))
+        .set(format!("distributed.start_delay={delay}s"));
+    let latency = (draw.ms(1, 5), draw.ms(6, 150));
+    let cluster = Cluster { seed, latency, ..cluster };
+    let prepare = (0..agents).map(|_| draw.ms(500, 15_000)).collect();
+    let kinds: Vec<u64> = (0..KINDS).filter(|_| draw.is(30)).collect();
+    let mut schedule = Vec::new();
+    if !kinds.is_empty() {
+        for _ in 0..draw.below(6) {
+            let kind = kinds[usize::try_from(draw.below(kinds.len() as u64)).expect("few")];
+            let agent = usize::try_from(draw.below(agents as u64)).expect("few");
+            add(&mut schedule, &mut draw, kind, agent);
+        }
+    }
+    schedule.sort_by_key(|(at, _)| *at);
+    Drawn { cluster, prepare, schedule }
+}
+
+/// A fault of a kind and, where it has one, its end.
+fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent: usize) {
+    let at = draw.ms(0, 45_000);
+    let until = at + draw.ms(50, 14_000);
+    let host = if draw.is(50) { Host::Agent(agent) } else { Host::Controller(0) };
+    let mut then = |fault, end: Option<Fault>| {
+        schedule.push((at, fault));
+        schedule.extend(end.map(|end| (until, end)));
+    };
+    match kind {
+        0 => then(Fault::Hold(agent), Some(Fault::Release(agent))),
+        1 => then(Fault::Partition(agent), Some(Fault::Repair(agent))),
+        2 => then(Fault::PartitionToAgent(agent), Some(Fault::Repair(agent))),
+        3 => then(Fault::PartitionToController(agent), Some(Fault::Repair(agent))),
+        4 => then(Fault::Latency(agent, until - at), Some(Fault::Latency(agent, Duration::from_millis(5)))),
+        5 => then(Fault::Crash(agent), Some(Fault::Restart(agent))),
+        6 => then(Fault::Vanish(agent), Some(Fault::Restart(agent))),
+        7 => then(Fault::Stall(host, until - at), None),
+        8 => then(Fault::StepClock(host, 1_000_000_000), None),
+        9 => then(Fault::Drift(host, 200), None),
+        10 => then(Fault::DiskFails("cannot write /results: No space left on device".to_owned()), None),
+        11 => then(Fault::DiskSlow(until - at), None),
+        12 => then(Fault::EngineHangs(agent), Some(Fault::EngineRecovers(agent))),
+        13 => then(Fault::StorageStalls(agent, until - at), None),
+        _ => match at.as_millis() % 4 {
+            0 => then(Fault::Interrupt, None),
+            1 => then(Fault::CrashController, None),
+            2 => then(Fault::VanishController, None),
+            _ => {
+                let failure = Failure::new(FailureClass::Storage, "the storage is gone", "look for it");
+                then(Fault::StageFails(agent, failure), None);
+            }
+        },
+    }
+}
+
+/// A run that went as it must.
+#[derive(Debug)]
+pub struct Played {
+    /// What happened.
+    pub trace: Trace,
+    /// What its controller returned; `None` when that was killed.
+    pub exit: Option<ExitCode>,
+}
+
+/// A run that did not go as it must.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was wrong, with the end of the trace.
+    pub what: String,
+    /// The run, with no more faults than it takes.
+    pub drawn: Drawn,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in &self.drawn.schedule {
+            writeln!(f, "{at:?} {fault:?}")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// Plays the run of a seed twice.
+///
+/// # Errors
+/// What was wrong, and the shortest schedule that was found to show it.
+pub fn check(seed: u64) -> Result<Played, Box<Found>> {
+    let mut drawn = draw(seed);
+    let mut what = match attempt(&drawn) {
+        Ok(played) => return Ok(played),
+        Err(what) => what,
+    };
+    let mut index = 0;
+    while index < drawn.schedule.len() {
+        let mut fewer = drawn.clone();
+        fewer.schedule.remove(index);
+        match attempt(&fewer) {
+            Ok(_) => index += 1,
+            Err(still) => (what, drawn) = (still, fewer),
+        }
+    }
+    Err(Box::new(Found { what, drawn }))
+}
+
+/// Plays a run twice; `Err` says what was wrong.
+///
+/// # Errors
+/// A violation, a panic, or a difference between the two.
+pub fn attempt(drawn: &Drawn) -> Result<Played, String> {
+    let exit = Mutex::new(None);
+    let scenario = |world: &mut World<'_>| {
+        let ended = run(world, drawn);
+        *exit.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+    };
+    let once = || {
+        let played = catch_unwind(AssertUnwindSafe(|| play(&drawn.cluster, &scenario)));
+        played.map_err(|cause| match cause.downcast::<String>() {
+            Ok(text) => *text,
+            Err(_) => "a panic without words".to_owned(),
+        })
+    };
+    let (first, second) = (once()?, once()?);
+    match first.difference(&second) {
+        None => Ok(Played { trace: first, exit: exit.into_inner().unwrap_or_else(PoisonError::into_inner) }),
+        Some(difference) => Err(difference),
+    }
+}
+
+fn run(world: &mut World<'_>, drawn: &Drawn) -> Option<ExitCode> {
+    for agent in world.agents() {
+        world.agent(agent, |host| host.engine.prepare = drawn.prepare[agent]);
+    }
+    world.step();
+    for (at, fault) in &drawn.schedule {
+        while world.now() < *at {
+            world.step();
+        }
+        if world.can(fault) {
+            world.inject(fault.clone());
+        }
+    }
+    if !drawn.schedule.is_empty() {
+        while world.now() < HEAL {
+            world.step();
+        }
+        world.heal();
+    }
+    world.end_of_run();
+    world.healed();
+    let (yaml, overrides) = (&drawn.cluster.yaml, &drawn.cluster.overrides);
+    let next = world.order(yaml, overrides);
+    let end = world.ending_of(next);
+    assert_eq!(end.exit.code(), 0, "the next run is not perfect: {}", end.text);
+    world.controller(|host| host.outcome.as_ref().map(|(_, outcome)| outcome.exit))
+}
