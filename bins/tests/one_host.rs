@@ -241,6 +241,59 @@ fn an_interrupted_run_removes_half_written_objects_and_keeps_its_results() {
 }
 
 #[test]
+fn a_results_directory_that_vanishes_costs_no_number() {
+    let place = Place::new();
+    let file = small(&place, "");
+    let results = place.path().join("results");
+    std::fs::create_dir_all(&results).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
+    command.arg("run").arg(&file).arg("--results").arg(&results);
+    let run =
+        Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
+    support::until("load", Duration::from_secs(20), || files(&place.path().join("data/new")) > 0);
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::remove_dir_all(&results).unwrap();
+    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    assert_eq!(code, 7, "{stderr}");
+    assert!(
+        stdout.starts_with("COMPLETE") && stdout.contains("\nget ") && stdout.contains("RESULTS NOT WRITTEN"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_put_follows_no_link_and_what_cannot_be_made_is_an_error() {
+    let place = Place::new();
+    let (data, victim) = (place.path().join("data"), place.file("victim", "keep"));
+    std::fs::create_dir_all(data.join("new")).unwrap();
+    std::os::unix::fs::symlink(&victim, data.join("new/obj_0")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all", place.path().join("dangling")).unwrap();
+    for target in [data.as_path(), &place.path().join("dangling")] {
+        let yaml = format!(
+            "target: file://{}\nduration: 1s\nconcurrency: 1\nworkload:\n  - {{op: put, path: new/, object_size: 4KiB, count: 1}}\n",
+            target.display()
+        );
+        let (code, stdout, stderr) = run(&place, &place.file("put.yaml", &yaml), &[]);
+        assert_eq!(code, 1, "{stdout}{stderr}");
+        assert!(stderr.contains("operations failed"), "{stderr}");
+    }
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "keep");
+}
+
+#[test]
+fn a_full_standard_output_is_said() {
+    let place = Place::new();
+    let file = small(&place, "");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
+    command.arg("run").arg(&file).arg("--results").arg(place.path());
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = Process::start(command.stdout(full).stderr(std::process::Stdio::piped()));
+    let (code, _, stderr) = run.end(Duration::from_secs(30));
+    assert_eq!(code, 7);
+    assert!(stderr.contains("cannot write to standard output"), "{stderr}");
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let place = Place::new();
     let file = small(&place, "");
