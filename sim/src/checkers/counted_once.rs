@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 pub(super) struct CountedOnce {
     run: RunId,
     planned: u64,
+    timed: Vec<bool>,
     /// What the engines of the current run did in each timed or untimed stage.
     truth: BTreeMap<(usize, u32), u64>,
     hosts: PerHost<Sent>,
@@ -38,7 +39,7 @@ struct Kept {
     on_disk: u64,
     /// Time that those intervals cover.
     ran: u64,
-    /// Some interval was refused by the journal, or some message was lost or damaged on its way.
+    /// What its COMPLETED states of each stage.
     totals: Option<Vec<(u32, u64)>>,
 }
 
@@ -51,6 +52,7 @@ impl Checker for CountedOnce {
                 let stages = &order.outline.stages;
                 self.run = order.run;
                 self.planned = stages.iter().filter_map(|stage| stage.timed).map(nanos).sum();
+                self.timed = stages.iter().map(|stage| stage.timed.is_some()).collect();
                 self.truth.clear();
                 self.agents = PerHost::default();
             }
@@ -134,7 +136,9 @@ impl CountedOnce {
                 return Err(format!("agent {index} is COMPLETED without totals"));
             }
             let Some(totals) = kept.totals.as_ref().filter(|_| completed) else { continue };
-            let timed: u64 = totals.iter().map(|(_, operations)| operations).sum();
+            let is_timed = |stage: u32| self.timed.get(stage as usize) == Some(&true);
+            let timed: u64 =
+                totals.iter().filter(|(stage, _)| is_timed(*stage)).map(|(_, count)| count).sum();
             if agent.missing == 0 && kept.given != timed {
                 return Err(format!(
                     "agent {index}: {} operations in intervals, {timed} in its totals, and nothing is missing",
