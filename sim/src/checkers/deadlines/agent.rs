@@ -23,6 +23,9 @@ pub(super) struct Watch {
     durations: Vec<Option<Duration>>,
     /// Streams that have not said Configure, since.
     waiting: BTreeMap<StreamId, Mono>,
+    /// The stream of the newest Configure, and the one that holds the agent.
+    configured: Option<StreamId>,
+    claim: Option<StreamId>,
     epoch: Epoch,
     wait: Option<(Wait, Mono)>,
     best: (u64, u64),
@@ -53,6 +56,7 @@ impl Watch {
             }
             Input::Received(stream, message) if matches!(message.body, Control::Configure(_)) => {
                 self.waiting.remove(stream);
+                self.configured = Some(*stream);
             }
             Input::Engine(epoch, event) if *epoch == self.epoch => self.engine(now, event),
             _ => {}
@@ -93,7 +97,10 @@ impl Watch {
                 self.epoch = *epoch;
                 self.best = (0, 0);
                 let wait = match command {
-                    EngineCommand::Validate(_) => Wait::Validation,
+                    EngineCommand::Validate(_) => {
+                        self.claim = self.configured;
+                        Wait::Validation
+                    }
                     EngineCommand::Run { stage } => {
                         let timed = self.durations.get(*stage as usize).copied().flatten();
                         timed.map_or(Wait::Progress, Wait::Stage)
@@ -102,7 +109,7 @@ impl Watch {
                 };
                 self.wait = Some((wait, now.mono));
             }
-            Output::Send(_, message) if message.body.is_terminal() && message.sequence > 0 => {
+            Output::Send(stream, message) if message.body.is_terminal() && self.claim == Some(*stream) => {
                 self.wait = Some((Wait::Confirmation, now.mono));
             }
             Output::Entered { to: StateName::Idle, .. } => self.wait = None,
