@@ -188,7 +188,8 @@ impl World<'_> {
         let timeouts = &self.scenario.outline.timeouts;
         let way = self.scenario.latency.1;
         let allowance = match what {
-            LEASE => nanos(timeouts.lease).saturating_sub(7 * SECOND + 4 * way),
+            // What a Ping echoes may be as old as the Ping before, which may be as old as the next is late.
+            LEASE => nanos(timeouts.lease).saturating_sub(12 * SECOND + 4 * way),
             _ => {
                 let lead = match self.scenario.lead {
                     Lead::AtOnce => Duration::MAX,

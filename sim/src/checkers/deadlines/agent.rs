@@ -65,10 +65,13 @@ impl Watch {
 
     fn engine(&mut self, now: Now, event: &EngineEvent) {
         match event {
-            EngineEvent::Validated { outline, .. } => {
+            // After Stop the run is over before its settings are known: the defaults hold.
+            EngineEvent::Validated { outline, .. }
+                if self.wait.is_some_and(|(wait, _)| wait == Wait::Validation) =>
+            {
                 self.timeouts = outline.timeouts;
                 self.durations = outline.stages.iter().map(|stage| stage.timed).collect();
-                self.wait.take_if(|(wait, _)| *wait == Wait::Validation);
+                self.wait = None;
             }
             EngineEvent::Progress(progress) => {
                 let come = (progress.objects, progress.bytes);
@@ -84,7 +87,7 @@ impl Watch {
             EngineEvent::Failed { .. } | EngineEvent::Stopped { .. } => {
                 self.wait.take_if(|(wait, _)| *wait != Wait::Confirmation);
             }
-            EngineEvent::Interval(_) => {}
+            EngineEvent::Interval(_) | EngineEvent::Validated { .. } => {}
         }
     }
 
@@ -99,6 +102,7 @@ impl Watch {
                 let wait = match command {
                     EngineCommand::Validate(_) => {
                         self.claim = self.configured;
+                        self.timeouts = Timeouts::default();
                         Wait::Validation
                     }
                     EngineCommand::Run { stage } => {

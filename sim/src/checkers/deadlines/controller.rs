@@ -46,6 +46,8 @@ struct Peer {
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
     written: Mono,
+    /// The journal has refused something: nothing is acknowledged any more, so that the agent holds intervals back.
+    refused: bool,
 }
 
 impl Default for Peer {
@@ -59,6 +61,7 @@ impl Default for Peer {
             best: (0, 0),
             writing: BTreeSet::new(),
             written: Mono(0),
+            refused: false,
         }
     }
 }
@@ -115,6 +118,7 @@ impl Watch {
             Input::Persisted { agent, sequence } | Input::PersistFailed { agent, sequence, .. } => {
                 let peer = self.agents.of(*agent);
                 peer.writing.remove(sequence);
+                peer.refused |= matches!(input, Input::PersistFailed { .. });
                 peer.written = now.mono;
             }
             Input::Interrupt if self.over_by.is_some() => {
@@ -231,7 +235,9 @@ impl Peer {
         if self.state.is_terminal() {
             return Ok(());
         }
-        if let Some((wait, since)) = self.wait {
+        let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
+        let excused = |wait| wait == Wait::FirstStatistics && (journal_is_slow || self.refused);
+        if let Some((wait, since)) = self.wait.filter(|(wait, _)| !excused(*wait)) {
             let limit = match wait {
                 Wait::Tcp => timeouts.connect,
                 Wait::Stream => timeouts.stream,
@@ -243,8 +249,7 @@ impl Peer {
                 return Err(format!("waits {:?} for {wait:?}, more than {limit:?},", now.mono.since(since)));
             }
         }
-        let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
-        if let Some(since) = self.interval.filter(|_| !journal_is_slow)
+        if let Some(since) = self.interval.filter(|_| !journal_is_slow && !self.refused)
             && wake.is_over(now, since, timeouts.hung)
         {
             self.interval = None;
