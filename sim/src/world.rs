@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use turmoil::Sim;
 
 /// Simulated time that a scenario may wait for anything.
-const PATIENCE: Duration = Duration::from_secs(2 * 3600);
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// A cluster that is to be simulated.
 #[derive(Clone, Debug)]

@@ -47,10 +47,14 @@ impl Agent {
     /// Stops work whose controller has not been heard for the length of the lease.
     pub(super) fn judge_lease(&mut self, now: Now) {
         if self.lease_end().is_some_and(|end| end <= now.mono) {
-            let silence = self.state.claim().map_or(0, |claim| now.mono.since(claim.echoed).as_secs());
-            let message = format!("the controller has not been heard for {silence} s: the lease ran out");
-            self.fail(now, Failure::new(FailureClass::ControllerLost, message, ""));
+            self.lease_is_over(now);
         }
+    }
+
+    fn lease_is_over(&mut self, now: Now) {
+        let silence = self.state.claim().map_or(0, |claim| now.mono.since(claim.echoed).as_secs());
+        let message = format!("the controller has not been heard for {silence} s: the lease ran out");
+        self.fail(now, Failure::new(FailureClass::ControllerLost, message, ""));
     }
 
     /// Does what is due.
@@ -103,6 +107,10 @@ impl Agent {
 
     fn run_timed(&mut self, now: Now, stage: u32) {
         let Some(claim) = self.state.claim().cloned() else { return };
+        // While READY the lease is longer than while RUNNING: work that would have to stop at once does not begin.
+        if claim.echoed.after(claim.configure.lease) <= now.mono {
+            return self.lease_is_over(now);
+        }
         let duration = claim.duration_of(stage).flatten().unwrap_or_default();
         let deadline = now.mono.after(duration).after(claim.outline.timeouts.progress);
         self.command(EngineCommand::Run { stage });

@@ -28,8 +28,8 @@ pub(super) struct Estimate {
     pub(super) offset: i64,
     /// The estimate's error bound, nanoseconds either way.
     pub(super) bound: u64,
-    /// The round trip it was measured with, nanoseconds.
-    pub(super) round_trip: u64,
+    /// The longest round trip of all fresh samples, nanoseconds: what a message may have to reckon with.
+    pub(super) slowest: u64,
 }
 
 /// The newest samples of one agent's clock.
@@ -65,11 +65,12 @@ impl Samples {
     /// Of the fresh samples the one with the smallest round trip. Its bound is half that round trip (the offset
     /// cannot be further off, whichever way was slower) plus what the clocks may have drifted since.
     pub(super) fn estimate(&self, now: Mono) -> Option<Estimate> {
-        let fresh = self.kept.iter().filter(|sample| now.since(sample.taken) <= FRESH);
-        let best = fresh.min_by_key(|sample| sample.round_trip)?;
+        let fresh = || self.kept.iter().filter(|sample| now.since(sample.taken) <= FRESH);
+        let best = fresh().min_by_key(|sample| sample.round_trip)?;
+        let slowest = fresh().map(|sample| sample.round_trip).max()?;
         let age_ms = nanos(now.since(best.taken)) / 1_000_000;
         let bound = best.round_trip / 2 + age_ms * DRIFT_NS_PER_MS;
-        Some(Estimate { offset: best.offset, bound, round_trip: best.round_trip })
+        Some(Estimate { offset: best.offset, bound, slowest })
     }
 }
 
@@ -108,7 +109,8 @@ mod tests {
         samples.add(Mono(100), &pong(0, 50)).unwrap();
         samples.add(Mono(90_000), &pong(50_000, 60_000)).unwrap();
         let at = |seconds: u64| Mono(100 + seconds * 1_000_000_000);
-        assert_eq!(samples.estimate(at(0)).unwrap().round_trip, 90);
+        assert_eq!(samples.estimate(at(0)).unwrap().bound, 45);
+        assert_eq!(samples.estimate(at(0)).unwrap().slowest, 39_990, "what Start may have to reckon with");
         assert_eq!(samples.estimate(at(10)).unwrap().bound, 45 + 2_000_000);
         assert_eq!(samples.estimate(at(31)), None);
     }

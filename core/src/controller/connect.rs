@@ -131,7 +131,12 @@ impl Controller {
         self.schedule(index);
     }
 
+    /// Nothing more is expected of an agent, no answer to a ping either.
     pub(super) fn over(&mut self, index: usize, end: AgentEnd, reason: String) {
+        if let Some(link) = &mut self.peers[index].link {
+            link.sampling = None;
+            link.probe = None;
+        }
         self.enter_agent(index, Step::Over { end, reason });
     }
 }

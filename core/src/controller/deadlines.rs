@@ -75,7 +75,9 @@ impl Controller {
                 let stage = &self.order.outline.stages[untimed.stage as usize].name;
                 format!("has made no progress in stage `{stage}` for {} s", seconds(untimed.moved))
             }
-            Step::StartSent { at, .. } if late(*at, timeouts.first_stats) => {
+            Step::StartSent { at, .. }
+                if late(*at, timeouts.first_stats) && !peer.delivery.is_holding_back() =>
+            {
                 format!("has sent no statistics for {} s after the start", seconds(*at))
             }
             Step::Collecting(Work::Timed { heard, .. })
@@ -83,7 +85,9 @@ impl Controller {
             {
                 format!("hangs: it answers, but has sent no statistics for {} s", seconds(*heard))
             }
-            Step::Collecting(Work::Timed { until, .. }) if self.due(*until) <= now.mono => {
+            Step::StartSent { until, .. } | Step::Collecting(Work::Timed { until, .. })
+                if self.due(*until) <= now.mono =>
+            {
                 "has not ended the stage in time".to_owned()
             }
             Step::Collecting(Work::EndDue(since)) if late(*since, timeouts.progress) => {

@@ -165,7 +165,7 @@ impl Controller {
 
     fn running(&mut self, now: Now, index: usize, interval: &Interval, whole: AgentMessage) -> Verdict {
         match &mut self.peers[index].step {
-            Step::StartSent { stage, at } if *stage == interval.stage => {
+            Step::StartSent { stage, at, .. } if *stage == interval.stage => {
                 let at = *at;
                 self.first_interval(now, index, interval, at);
             }

@@ -119,6 +119,10 @@ impl Machine for Controller {
             Input::Interrupt => self.interrupt(now),
             Input::Timeout => {}
         }
+        if self.state.is_over() {
+            // A second interrupt ends the run at once: nothing that is due any more may end it again.
+            return;
+        }
         while let Some(index) = self.next_due(now.mono) {
             self.judge(now, index);
             self.schedule(index);

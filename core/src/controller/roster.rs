@@ -54,7 +54,13 @@ pub(super) enum Step {
     /// At the first start's barrier.
     Ready,
     /// Start sent for an instant of our clock; no interval yet.
-    StartSent { stage: u32, at: Mono },
+    StartSent {
+        stage: u32,
+        at: Mono,
+        /// When the stage must be over, though no interval may have come: the agent sends none while we owe it
+        /// acknowledgements.
+        until: Mono,
+    },
     /// Intervals have arrived.
     Collecting(Work),
     /// Terminal.
@@ -221,7 +227,10 @@ impl Peer {
             }
             Step::Over { .. } => return None,
             Step::ConfigSent(Setup::Waiting) | Step::Ready | Step::Collecting(Work::Waiting) => None,
-            Step::StartSent { at, .. } => Some(at.after(timeouts.first_stats)),
+            Step::StartSent { at, until, .. } => {
+                let first = at.after(timeouts.first_stats);
+                Some(if self.delivery.is_holding_back() { *until } else { first.min(*until) })
+            }
             Step::Collecting(Work::Timed { heard, until, .. }) => {
                 let hung = heard.after(timeouts.hung);
                 Some(if self.delivery.is_holding_back() { *until } else { (*until).min(hung) })

@@ -146,7 +146,9 @@ impl Controller {
     fn send_start(&mut self, index: usize, stage: u32, at: Mono, unix: Unix) {
         let clock = self.peers[index].clock.filter(|_| !self.is_at_once());
         let at_theirs = clock.map(|clock: Estimate| StartAt { mono: at.shifted(clock.offset), unix });
-        self.enter_agent(index, Step::StartSent { stage, at });
+        let duration = self.order.outline.stages[stage as usize].timed.unwrap_or_default();
+        let until = at.after(duration).after(self.order.outline.timeouts.hung);
+        self.enter_agent(index, Step::StartSent { stage, at, until });
         self.send(index, Control::Start { stage, at: at_theirs });
     }
 
@@ -154,7 +156,7 @@ impl Controller {
     fn lead(&self) -> Duration {
         let Lead::Ahead(configured) = self.order.lead else { return Duration::ZERO };
         let live = self.peers.iter().filter(|peer| !peer.is_over());
-        let slowest = live.filter_map(|peer| peer.clock).map(|clock| clock.round_trip).max().unwrap_or(0);
+        let slowest = live.filter_map(|peer| peer.clock).map(|clock| clock.slowest).max().unwrap_or(0);
         let least = Duration::from_nanos(slowest.saturating_mul(2)) + LEAD_MARGIN;
         configured.max(least).min(LEAD_MAX)
     }

@@ -524,3 +524,56 @@ fn a_stray_control_message_does_not_move_an_agent() {
     assert_eq!(harness.hosts[0].began.len(), 1, "a second Start restarts nothing");
     assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
 }
+
+#[test]
+fn an_agent_whose_lease_ran_out_while_it_waited_for_the_start_does_not_begin() {
+    let mut plan = order(&outline(&[("execute", Some(20))]), 2);
+    plan.lead = Lead::Ahead(Duration::from_secs(45));
+    let mut harness = Harness::of(plan);
+    harness.begin();
+    harness.run_until("start sent to all", |h| {
+        h.controller.agent_states().all(|state| state == AgentState::StartSent)
+    });
+    harness.run_for(1);
+    harness.hosts[1].cut = true;
+    // READY has a lease of 60 s, RUNNING one of 30 s: at the instant, 44 s have gone by.
+    harness.run_for(60);
+    assert!(!harness.hosts[0].began.is_empty());
+    assert!(harness.hosts[1].began.is_empty(), "work that would have to stop at once does not begin");
+}
+
+#[test]
+fn an_agent_that_fails_while_its_clock_is_sampled_does_not_stop_the_controller() {
+    let mut harness = Harness::of(order(&outline(&[("one", Some(5)), ("two", Some(5))]), 3));
+    harness.latency = Duration::from_millis(900);
+    harness.begin();
+    harness
+        .run_until("the clocks are sampled again", |h| h.controller.coordinating && h.controller.begun == 1);
+    // Its last words are not on disk yet, so that its stream stays open, when the answer to a Ping is due.
+    harness.disk_stalls = true;
+    harness.agent_gets(1, agent::Input::Shutdown);
+    let outcome = harness.finish();
+    assert_eq!(outcome.exit, ExitCode::ResultsUnwritten);
+    assert_eq!(outcome.agents[1].end, AgentEnd::Failed);
+}
+
+#[test]
+fn a_second_interrupt_that_comes_when_the_wait_is_over_ends_the_run_once() {
+    let mut harness = started(2);
+    harness.hosts[0].cut = true;
+    harness.controller_gets(Input::Interrupt);
+    harness.now += 60 * SECOND;
+    harness.controller_gets(Input::Interrupt);
+    let outcome = harness.outcome.expect("a second interrupt ends the run at once");
+    assert_eq!(outcome.exit, ExitCode::Interrupted);
+}
+
+#[test]
+fn a_full_disk_does_not_fail_agents_that_may_not_send_intervals_of_the_next_stage() {
+    let mut harness = Harness::of(order(&outline(&[("one", Some(40)), ("two", Some(40))]), 2));
+    harness.disk_full = true;
+    harness.begin();
+    let outcome = harness.finish();
+    assert!(outcome.agents.iter().all(|agent| agent.end == AgentEnd::Completed), "{}", outcome.cause);
+    assert_eq!(outcome.exit, ExitCode::ResultsUnwritten);
+}

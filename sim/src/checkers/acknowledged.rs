@@ -2,18 +2,20 @@
 
 use super::{Checker, PerHost, Seen, Verdict};
 use iobench_core::controller::{Input, Output};
-use iobench_core::message::{AgentMessage, Control, Session};
+use iobench_core::message::{AgentMessage, Control, RunId, Session, StreamId};
 use iobench_core::time::Mono;
 use std::collections::BTreeSet;
 
 /// Follows each message from the journal's queue to its acknowledgement.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledged {
+    run: RunId,
     agents: PerHost<Agent>,
 }
 
 #[derive(Debug, Default)]
 struct Agent {
+    stream: Option<StreamId>,
     session: Session,
     /// Given to the journal, not yet on disk.
     writing: BTreeSet<u64>,
@@ -30,12 +32,17 @@ impl Checker for Acknowledged {
 
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
-            Seen::RunBegins { .. } => self.agents = PerHost::default(),
-            Seen::ControllerInput(_, Input::Opened { agent, attempt, .. }) => {
-                *self.agents.of(*agent) = Agent { session: Session(u64::from(*attempt)), ..Agent::default() };
+            Seen::RunBegins { order, .. } => *self = Self { run: order.run, ..Self::default() },
+            Seen::ControllerInput(_, Input::Opened { agent, attempt, stream }) => {
+                let session = Session(u64::from(*attempt));
+                *self.agents.of(*agent) = Agent { stream: Some(*stream), session, ..Agent::default() };
             }
-            Seen::ControllerInput(_, Input::Received(agent, _, message)) => {
-                self.agents.of(*agent).received(message);
+            Seen::ControllerInput(_, Input::Received(agent, stream, message)) => {
+                let run = self.run;
+                let agent = self.agents.of(*agent);
+                if agent.stream == Some(*stream) && message.run == run && message.session == agent.session {
+                    agent.received(message);
+                }
             }
             Seen::ControllerOutput(_, Output::Persist(agent, message)) => {
                 self.agents.of(*agent).writing.insert(message.sequence);
@@ -61,7 +68,7 @@ impl Checker for Acknowledged {
 
 impl Agent {
     fn received(&mut self, message: &AgentMessage) {
-        if message.session != self.session || self.expected.is_some_and(|next| message.sequence < next) {
+        if self.expected.is_some_and(|next| message.sequence < next) {
             return;
         }
         if let Some(expected) = self.expected.filter(|next| message.sequence > *next) {

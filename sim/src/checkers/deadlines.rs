@@ -44,6 +44,8 @@ impl Checker for Deadlines {
 struct Wake {
     promised: Option<Mono>,
     grace: Mono,
+    /// When it last woke up from an absence.
+    woke: Mono,
 }
 
 impl Wake {
@@ -53,6 +55,7 @@ impl Wake {
     fn input(&mut self, now: Now) {
         if self.promised.is_some_and(|promised| now.mono > promised.after(Self::ABSENCE)) {
             self.grace = now.mono.after(Self::GRACE);
+            self.woke = now.mono;
         }
     }
 

@@ -14,9 +14,7 @@ pub(super) struct IdleAgain {
 #[derive(Debug, Default)]
 struct Host {
     busy: bool,
-    /// Its run has measured something.
-    measured: bool,
-    /// The newest message that is to be confirmed, and the newest confirmation.
+    /// The newest message with measurements, and the newest confirmation.
     newest: Option<u64>,
     confirmed: Option<u64>,
     kept: bool,
@@ -58,11 +56,12 @@ impl Host {
     fn says(&mut self, output: &Output) -> Verdict {
         match output {
             Output::Send(_, message) => match &message.body {
-                Report::Running(_) => {
-                    self.measured = true;
-                    self.newest = Some(message.sequence);
-                }
-                body if body.is_terminal() && self.newest < Some(message.sequence) => {
+                Report::Running(_) => self.newest = Some(message.sequence),
+                Report::Completed { totals }
+                | Report::Error { totals, .. }
+                | Report::Aborted { totals, .. }
+                    if !totals.is_empty() =>
+                {
                     self.newest = Some(message.sequence);
                 }
                 _ => {}
@@ -72,7 +71,7 @@ impl Host {
                 *self = Self { busy: self.busy, ..Self::default() };
             }
             Output::Entered { to: StateName::Idle, .. } => {
-                let lost = self.measured && !self.kept && self.confirmed < self.newest;
+                let lost = !self.kept && self.confirmed < self.newest;
                 *self = Self::default();
                 if lost {
                     return Err("forgets results that nobody has confirmed".to_owned());

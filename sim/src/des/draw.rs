@@ -19,7 +19,7 @@ impl Scenario {
     #[must_use]
     pub fn draw(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let agents = *dice.pick(&[1, 2, 2, 3, 3, 3, 3, 4, 5]);
+        let agents = *dice.pick(&[1, 1, 2, 2, 2, 2, 3, 3, 3, 4]);
         let timeouts = if dice.once_in(2) { Timeouts::default() } else { timeouts(&mut dice) };
         let outline = outline(&mut dice, timeouts);
         let latency = latency(&mut dice, &timeouts);
@@ -78,29 +78,31 @@ impl Scenario {
     }
 }
 
+/// Deadlines under eight seconds are not drawn: a controller that is stopped for less than six may not notice it
+/// (it was to wake up for its next Pings only, and a second later), and then blames its agents.
 fn timeouts(dice: &mut Dice) -> Timeouts {
     let mut seconds = |least: u64, most: u64| Duration::from_millis(dice.between(least * 1000, most * 1000));
     Timeouts {
         connect: seconds(1, 5),
         stream: seconds(1, 15),
         idle: Timeouts::default().idle,
-        progress: seconds(6, 30),
+        progress: seconds(9, 30),
         ready: seconds(12, 60),
-        first_stats: seconds(4, 10),
-        silence: seconds(6, 10),
+        first_stats: seconds(8, 10),
+        silence: seconds(8, 10),
         ping: seconds(1, 5),
         hung: seconds(10, 60),
-        lease: seconds(12, 30),
+        lease: seconds(14, 30),
         abort: seconds(1, 3),
         abort_wait: seconds(2, 5),
-        ping_tries: u32::try_from(dice.between(1, 3)).expect("at most three"),
+        ping_tries: u32::try_from(dice.between(2, 3)).expect("at most three"),
     }
 }
 
 fn outline(dice: &mut Dice, timeouts: Timeouts) -> Outline {
     let mut timed = |name: &str| StageOutline {
         name: name.to_owned(),
-        timed: Some(Duration::from_millis(dice.between(1_000, 7_000))),
+        timed: Some(Duration::from_millis(dice.between(500, 4_000))),
     };
     let (one, two) = (timed("one"), timed("two"));
     let untimed = |name: &str| StageOutline { name: name.to_owned(), timed: None };
@@ -113,7 +115,16 @@ fn outline(dice: &mut Dice, timeouts: Timeouts) -> Outline {
         4 if dice.once_in(2) => vec![prepare],
         _ => vec![prepare, one],
     };
-    let interval = Duration::from_millis(*dice.pick(&[1_000, 1_000, 1_000, 500, 2_000, 100]));
+    let interval = Duration::from_millis(*dice.pick(&[
+        1_000,
+        1_000,
+        1_000,
+        1_000,
+        1_000,
+        2_000,
+        500,
+        if dice.clone().once_in(4) { 100 } else { 1_000 },
+    ]));
     Outline { stages, interval, timeouts }
 }
 
@@ -131,10 +142,10 @@ fn lead(dice: &mut Dice) -> Duration {
 }
 
 fn host(dice: &mut Dice, exhausted: bool) -> HostSpec {
-    let prepare = match dice.below(12) {
+    let prepare = match dice.below(60) {
         0 => dice.between(20_000, 90_000),
-        1..4 => dice.between(3_000, 12_000),
-        _ => dice.between(50, 3_000),
+        1..8 => dice.between(2_000, 8_000),
+        _ => dice.between(50, 2_000),
     };
     HostSpec {
         clock: dice.below(1 << 50),

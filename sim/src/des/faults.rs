@@ -17,8 +17,8 @@ use iobench_core::message::{
 use iobench_core::time::{Mono, nanos};
 use std::time::Duration;
 
-/// The run of another controller.
-const RIVAL: RunId = RunId(0x0417a1);
+/// The runs of other controllers are numbered from here on.
+const RIVAL: u128 = 0x0417_0000;
 /// A run ends this much later for each fault, beside what it lasts: what peers are given after an absence.
 const AFTER: Nanos = 6 * SECOND;
 
@@ -188,7 +188,8 @@ impl World<'_> {
         let timeouts = &self.scenario.outline.timeouts;
         let way = self.scenario.latency.1;
         let allowance = match what {
-            LEASE => nanos(timeouts.lease).saturating_sub(7 * SECOND + 4 * way),
+            // What a Ping echoes may be as old as the Ping before, which may be as old as the next is late.
+            LEASE => nanos(timeouts.lease).saturating_sub(12 * SECOND + 4 * way),
             _ => {
                 let lead = match self.scenario.lead {
                     Lead::AtOnce => Duration::MAX,
@@ -236,7 +237,7 @@ impl World<'_> {
             ..Configure::default()
         };
         let body = Control::Configure(Box::new(configure));
-        let message = ControlMessage { run: RIVAL, session: Session(1), body };
+        let message = ControlMessage { run: RunId(RIVAL + connection as u128), session: Session(1), body };
         self.agent_gets(host, agent::Input::Received(StreamId(connection as u64), message));
         self.queue.push(self.now + lasting, Event::AgentLoses(connection, Gone::Ended));
     }

@@ -216,7 +216,9 @@ impl<'s> World<'s> {
                 self.coverage.mark(Mark::ServedAgain);
             }
         }
-        self.see(&Seen::End);
+        if self.suite.violations().is_empty() {
+            self.see(&Seen::End);
+        }
         Report {
             violations: self.suite.violations().to_vec(),
             outcome: first,

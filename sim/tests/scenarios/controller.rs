@@ -56,6 +56,19 @@ pub(crate) fn the_user_interrupts() {
         world.run_for(s(5));
     });
     interrupted(|world| into_workload(world, ms(7_300)));
+    // It outranks a cause that has stopped the run already.
+    simulate(&Cluster::of(3), |world| {
+        into_prepare(world, s(1));
+        world.inject(Fault::Hold(2));
+        world.inject(Fault::Crash(1));
+        until_run(world, RunState::CollectingResults);
+        world.inject(Fault::Interrupt);
+        let end = world.ending();
+        ended(&end, 3, Label::Aborted, &["interrupted by the user"]);
+        never_measured(world, &end);
+        was_aborted(world, 0);
+        world.run_until("the lease ends what is cut off", |world| !world.works(2));
+    });
     // A second Ctrl-C does not wait for an agent that cannot answer; nor does the first for longer than 5 s.
     for (presses, least, most) in [(1, s(5), ms(5_100)), (2, s(2), ms(2_100))] {
         for cut in CUTS {

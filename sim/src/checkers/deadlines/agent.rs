@@ -23,6 +23,9 @@ pub(super) struct Watch {
     durations: Vec<Option<Duration>>,
     /// Streams that have not said Configure, since.
     waiting: BTreeMap<StreamId, Mono>,
+    /// The stream of the newest Configure, and the one that holds the agent.
+    configured: Option<StreamId>,
+    claim: Option<StreamId>,
     epoch: Epoch,
     wait: Option<(Wait, Mono)>,
     best: (u64, u64),
@@ -53,6 +56,7 @@ impl Watch {
             }
             Input::Received(stream, message) if matches!(message.body, Control::Configure(_)) => {
                 self.waiting.remove(stream);
+                self.configured = Some(*stream);
             }
             Input::Engine(epoch, event) if *epoch == self.epoch => self.engine(now, event),
             _ => {}
@@ -61,10 +65,13 @@ impl Watch {
 
     fn engine(&mut self, now: Now, event: &EngineEvent) {
         match event {
-            EngineEvent::Validated { outline, .. } => {
+            // After Stop the run is over before its settings are known: the defaults hold.
+            EngineEvent::Validated { outline, .. }
+                if self.wait.is_some_and(|(wait, _)| wait == Wait::Validation) =>
+            {
                 self.timeouts = outline.timeouts;
                 self.durations = outline.stages.iter().map(|stage| stage.timed).collect();
-                self.wait.take_if(|(wait, _)| *wait == Wait::Validation);
+                self.wait = None;
             }
             EngineEvent::Progress(progress) => {
                 let come = (progress.objects, progress.bytes);
@@ -80,7 +87,7 @@ impl Watch {
             EngineEvent::Failed { .. } | EngineEvent::Stopped { .. } => {
                 self.wait.take_if(|(wait, _)| *wait != Wait::Confirmation);
             }
-            EngineEvent::Interval(_) => {}
+            EngineEvent::Interval(_) | EngineEvent::Validated { .. } => {}
         }
     }
 
@@ -93,7 +100,11 @@ impl Watch {
                 self.epoch = *epoch;
                 self.best = (0, 0);
                 let wait = match command {
-                    EngineCommand::Validate(_) => Wait::Validation,
+                    EngineCommand::Validate(_) => {
+                        self.claim = self.configured;
+                        self.timeouts = Timeouts::default();
+                        Wait::Validation
+                    }
                     EngineCommand::Run { stage } => {
                         let timed = self.durations.get(*stage as usize).copied().flatten();
                         timed.map_or(Wait::Progress, Wait::Stage)
@@ -102,7 +113,7 @@ impl Watch {
                 };
                 self.wait = Some((wait, now.mono));
             }
-            Output::Send(_, message) if message.body.is_terminal() && message.sequence > 0 => {
+            Output::Send(stream, message) if message.body.is_terminal() && self.claim == Some(*stream) => {
                 self.wait = Some((Wait::Confirmation, now.mono));
             }
             Output::Entered { to: StateName::Idle, .. } => self.wait = None,

@@ -4,7 +4,7 @@ use super::Wake;
 use crate::checkers::{PerHost, Verdict};
 use iobench_core::controller::{AgentState, Controller, Input, Order, Output, RunState};
 use iobench_core::machine::Machine;
-use iobench_core::message::{AgentIndex, Control, Report};
+use iobench_core::message::{AgentIndex, Control, Report, RunId, Session, StreamId};
 use iobench_core::plan::Timeouts;
 use iobench_core::time::{Mono, Now};
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ const PACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     wake: Wake,
+    run: RunId,
     timeouts: Timeouts,
     /// Which stages are timed.
     timed: Vec<bool>,
@@ -33,6 +34,8 @@ pub(super) struct Watch {
 /// What the controller waits for from one agent.
 #[derive(Debug)]
 struct Peer {
+    /// Whose messages count.
+    current: Option<(StreamId, Session)>,
     state: AgentState,
     wait: Option<(Wait, Mono)>,
     /// It was last heard, or its stream opened.
@@ -43,11 +46,14 @@ struct Peer {
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
     written: Mono,
+    /// The journal has refused something: nothing is acknowledged any more, so that the agent holds intervals back.
+    refused: bool,
 }
 
 impl Default for Peer {
     fn default() -> Self {
         Self {
+            current: None,
             state: AgentState::Connecting,
             wait: None,
             heard: None,
@@ -55,6 +61,7 @@ impl Default for Peer {
             best: (0, 0),
             writing: BTreeSet::new(),
             written: Mono(0),
+            refused: false,
         }
     }
 }
@@ -74,6 +81,7 @@ enum Wait {
 impl Watch {
     pub(super) fn of(order: &Order) -> Self {
         Self {
+            run: order.run,
             timeouts: order.outline.timeouts,
             timed: order.outline.stages.iter().map(|stage| stage.timed.is_some()).collect(),
             ..Self::default()
@@ -96,7 +104,13 @@ impl Watch {
             Input::ConnectFailed { agent, .. } => {
                 self.agents.of(*agent).wait.take_if(|(wait, _)| matches!(wait, Wait::Tcp | Wait::Stream));
             }
-            Input::Received(agent, _, message) => {
+            Input::Opened { agent, attempt, stream } => {
+                self.agents.of(*agent).current = Some((*stream, Session(u64::from(*attempt))));
+            }
+            Input::Received(agent, stream, message)
+                if message.run == self.run
+                    && self.agents.of(*agent).current == Some((*stream, message.session)) =>
+            {
                 let last = self.timed.len();
                 let timed = |stage: usize| self.timed.get(stage).copied();
                 self.agents.of(*agent).hears(now.mono, &message.body, last, timed);
@@ -104,6 +118,7 @@ impl Watch {
             Input::Persisted { agent, sequence } | Input::PersistFailed { agent, sequence, .. } => {
                 let peer = self.agents.of(*agent);
                 peer.writing.remove(sequence);
+                peer.refused |= matches!(input, Input::PersistFailed { .. });
                 peer.written = now.mono;
             }
             Input::Interrupt if self.over_by.is_some() => {
@@ -220,7 +235,9 @@ impl Peer {
         if self.state.is_terminal() {
             return Ok(());
         }
-        if let Some((wait, since)) = self.wait {
+        let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
+        let excused = |wait| wait == Wait::FirstStatistics && (journal_is_slow || self.refused);
+        if let Some((wait, since)) = self.wait.filter(|(wait, _)| !excused(*wait)) {
             let limit = match wait {
                 Wait::Tcp => timeouts.connect,
                 Wait::Stream => timeouts.stream,
@@ -232,8 +249,7 @@ impl Peer {
                 return Err(format!("waits {:?} for {wait:?}, more than {limit:?},", now.mono.since(since)));
             }
         }
-        let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
-        if let Some(since) = self.interval.filter(|_| !journal_is_slow)
+        if let Some(since) = self.interval.filter(|_| !journal_is_slow && !self.refused)
             && wake.is_over(now, since, timeouts.hung)
         {
             self.interval = None;
@@ -243,8 +259,9 @@ impl Peer {
         let probed =
             !matches!(self.wait, Some((Wait::Answer | Wait::Progress | Wait::Tcp | Wait::Stream, _)));
         let silence = timeouts.silence + timeouts.ping * timeouts.ping_tries + PACE;
+        // Pings that went unanswered before an absence may be tried again after it.
         if let Some(heard) = self.heard.filter(|_| probed)
-            && wake.is_over(now, heard, silence)
+            && wake.is_over(now, heard.max(wake.woke), silence)
         {
             self.heard = None;
             return Err(format!("hears nothing for {:?}", now.mono.since(heard)));
