@@ -3,6 +3,7 @@
 use crate::results::Results;
 use iobench_core::config;
 use iobench_core::plan::{Entry, Pattern, Plan, SizeSpec, StageKind};
+use iobench_core::stats::Group;
 
 /// What a run was about.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -63,6 +64,9 @@ fn operation(plan: &Plan, entry: &Entry) -> String {
         Pattern::Random => "random".to_owned(),
         Pattern::Zipf { theta } => format!("zipf {theta}"),
     };
+    if entry.operation.group() == Group::Meta {
+        return format!("{} {base}", entry.operation.name()).trim_end().to_owned();
+    }
     let size = match (entry.block_size, plan.pools.get(usize::from(entry.pool.0)).map(|pool| &pool.sizes)) {
         (Some(block), _) => format!("{} {pattern}", bytes(block)),
         (None, Some(SizeSpec::Fixed(0)) | None) => pattern,
