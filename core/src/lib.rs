@@ -15,6 +15,11 @@ pub mod engine;
 mod harness;
 pub mod machine;
 pub mod message;
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub mod mutants;
+#[cfg(not(feature = "mutants"))]
+mod mutants;
 pub mod plan;
 pub mod stats;
 pub mod time;

@@ -4,6 +4,7 @@ use super::UNACKNOWLEDGED;
 use super::port::{KeptRun, Output};
 use super::state::Ending;
 use crate::message::{AgentMessage, Configure, Report, RunId, Session, StreamId};
+use crate::mutants::mutant;
 use crate::plan::Outline;
 use crate::stats::{Interval, StageTotals};
 use crate::time::{Mono, Now};
@@ -132,7 +133,9 @@ impl Claim {
 
     /// A stage is over: what is pending of it goes out before its totals.
     pub(super) fn stage_done(&mut self, now: Now, totals: StageTotals, out: &mut VecDeque<Output>) {
-        self.flush_pending(now, out);
+        if !mutant("pending") {
+            self.flush_pending(now, out);
+        }
         self.totals.push(totals.clone());
         self.next_stage += 1;
         self.send(now, Report::StageDone(Box::new(totals)), out);
@@ -173,7 +176,7 @@ impl Claim {
     }
 
     fn has_room(&self) -> bool {
-        self.unacknowledged.len() < UNACKNOWLEDGED
+        self.unacknowledged.len() < UNACKNOWLEDGED || mutant("unacknowledged")
     }
 
     fn flush_pending(&mut self, now: Now, out: &mut VecDeque<Output>) {

@@ -5,6 +5,7 @@ use super::machine::Agent;
 use super::state::{Setup, State, Work};
 use crate::engine::EngineCommand;
 use crate::message::{Failure, FailureClass};
+use crate::mutants::mutant;
 use crate::time::{Mono, Now};
 
 impl Agent {
@@ -108,7 +109,7 @@ impl Agent {
     fn run_timed(&mut self, now: Now, stage: u32) {
         let Some(claim) = self.state.claim().cloned() else { return };
         // While READY the lease is longer than while RUNNING: work that would have to stop at once does not begin.
-        if claim.echoed.after(claim.configure.lease) <= now.mono {
+        if claim.echoed.after(claim.configure.lease) <= now.mono && !mutant("lease_at_start") {
             return self.lease_is_over(now);
         }
         let duration = claim.duration_of(stage).flatten().unwrap_or_default();

@@ -10,6 +10,7 @@ use crate::message::{
     AgentMessage, Configure, Control, ControlMessage, Failure, FailureClass, Gone, Ping, Pong, Progress,
     Report, RunId, Session, StartAt, StreamId,
 };
+use crate::mutants::{deadlines, mutant};
 use crate::plan::Timeouts;
 use crate::time::Now;
 use std::time::Duration;
@@ -30,7 +31,7 @@ impl Agent {
             );
             self.refuse(now, stream, None, failure);
         } else {
-            self.waiting.insert(stream, now.mono.after(Timeouts::default().idle));
+            self.waiting.insert(stream, now.mono.after(deadlines(Timeouts::default()).idle));
         }
     }
 
@@ -80,11 +81,15 @@ impl Agent {
             }
             return;
         }
-        let Some(claim) = self.state.claim_mut().filter(|claim| claim.stream == stream) else { return };
-        if message.run == claim.run && message.session < claim.session {
+        let Some(claim) =
+            self.state.claim_mut().filter(|claim| claim.stream == stream || mutant("agent_stream"))
+        else {
+            return;
+        };
+        if message.run == claim.run && message.session < claim.session && !mutant("agent_session") {
             return;
         }
-        if message.run != claim.run || message.session != claim.session {
+        if (message.run != claim.run && !mutant("agent_run")) || message.session != claim.session {
             self.invalid("it belongs to another run or session");
             return;
         }
@@ -117,7 +122,7 @@ impl Agent {
         self.epoch.0 += 1;
         self.command(EngineCommand::Validate(Box::new(configure.clone())));
         let claim = Claim::new(stream, run, session, configure, now).with_sequence(self.first_sequence);
-        let deadline = now.mono.after(Timeouts::default().progress);
+        let deadline = now.mono.after(deadlines(Timeouts::default()).progress);
         self.enter(State::ConfigReceived(Box::new(claim), Setup::Validating(deadline)));
     }
 
@@ -126,7 +131,7 @@ impl Agent {
         if self.shutting_down {
             return Some(shutting_down());
         }
-        if self.state.is_claimed() {
+        if self.state.is_claimed() && !mutant("claim") {
             let claim = self.state.claim()?;
             let age = now.mono.since(claim.since.mono).as_secs();
             return Some(Failure::new(
@@ -135,7 +140,7 @@ impl Agent {
                 "wait for it to end, or stop its controller",
             ));
         }
-        self.unstopped.map(|_| {
+        self.unstopped.filter(|_| !mutant("unstopped")).map(|_| {
             Failure::new(
                 FailureClass::Resource,
                 "operations of the run before are stuck in the kernel and cannot be cancelled",
@@ -174,9 +179,11 @@ impl Agent {
         let next = claim.next_stage;
         let fits = stage == next && matches!(claim.duration_of(stage), Some(Some(_)));
         let at = at.map_or(now.mono, |at| at.mono);
-        let armed = Armed { stage, at };
+        let armed = Armed { stage, at: if mutant("early_start") { now.mono } else { at } };
         match &mut self.state {
-            State::Ready(_, None) | State::Running(_, Work::Waiting) if fits && at < now.mono => {
+            State::Ready(_, None) | State::Running(_, Work::Waiting)
+                if fits && at < now.mono && !mutant("late_start") =>
+            {
                 let late = now.mono.since(at);
                 self.fail(now, start_refused(format!("the start instant is {late:?} in the past")));
             }
@@ -213,6 +220,7 @@ impl Agent {
                 self.invalid("Ping echoes a stamp from the future");
                 return;
             }
+            Some(_) if mutant("stale_ping") => claim.echoed = now.mono,
             Some(newest) => claim.echoed = claim.echoed.max(newest),
             None => {}
         }

@@ -6,6 +6,7 @@ use super::state::{Ending, State, StateName};
 use crate::engine::{EngineCommand, Epoch};
 use crate::machine::Machine;
 use crate::message::{Failure, FailureClass, RunId, Session, StreamId};
+use crate::mutants::mutant;
 use crate::time::{Mono, Now};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -109,7 +110,9 @@ impl Machine for Agent {
     type Output = Output;
 
     fn handle(&mut self, now: Now, input: Input) {
-        if self.promised.is_some_and(|promised| now.mono > promised.after(ABSENCE)) {
+        if self.promised.is_some_and(|promised| now.mono > promised.after(ABSENCE))
+            && !mutant("agent_absence")
+        {
             self.grace = now.mono.after(GRACE);
         }
         self.judge_lease(now);
@@ -146,7 +149,7 @@ impl Agent {
 
     /// Ends the run early: from this instant nothing is issued any more.
     pub(super) fn end(&mut self, now: Now, ending: Ending) {
-        if !self.state.engine_works() {
+        if !self.state.engine_works() || mutant("issue_after_abort") {
             self.terminal(now, Some(ending));
             return;
         }
@@ -163,7 +166,8 @@ impl Agent {
         let Some(mut claim) = self.state.claim().cloned() else { return };
         claim.terminal(now, ending, &mut self.out);
         let gone = claim.gone;
-        self.enter(State::Ended(Box::new(claim), name, now.mono.after(CONFIRM)));
+        let confirm = if mutant("confirm") { CONFIRM * 1_000 } else { CONFIRM };
+        self.enter(State::Ended(Box::new(claim), name, now.mono.after(confirm)));
         if gone {
             self.settle();
         }
@@ -172,7 +176,7 @@ impl Agent {
     /// Leaves a run that has ended: its results are confirmed, or are kept here.
     pub(super) fn settle(&mut self) {
         let State::Ended(claim, ..) = &self.state else { return };
-        let kept = if claim.is_confirmed() { None } else { claim.keep() };
+        let kept = if claim.is_confirmed() || mutant("keep") { None } else { claim.keep() };
         let close = (!claim.gone).then_some(claim.stream);
         self.out.extend(kept.map(Output::Keep));
         self.out.extend(close.map(Output::Close));

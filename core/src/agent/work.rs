@@ -4,6 +4,7 @@ use super::machine::Agent;
 use super::state::{Ending, Setup, State, Work};
 use crate::engine::{EngineEvent, Epoch};
 use crate::message::{Failure, Progress, Report};
+use crate::mutants::{deadlines, mutant};
 use crate::stats::{Interval, StageTotals};
 use crate::time::Now;
 
@@ -12,13 +13,14 @@ impl Agent {
         if self.unstopped == Some(epoch) && matches!(event, EngineEvent::Stopped { .. }) {
             self.unstopped = None;
         }
-        if epoch != self.epoch {
+        if epoch != self.epoch && !mutant("epoch") {
             return;
         }
         match event {
             EngineEvent::Validated { outline, capabilities } => {
                 if let State::ConfigReceived(claim, Setup::Validating(_)) = &mut self.state {
                     claim.outline = outline;
+                    claim.outline.timeouts = deadlines(claim.outline.timeouts);
                     claim.send(now, Report::Accepted(capabilities), &mut self.out);
                     self.go_on(now);
                 }
@@ -100,6 +102,9 @@ impl Agent {
             (State::ConfigReceived(claim, setup), Some(Some(_))) => {
                 *setup = Setup::Waiting;
                 claim.send(now, Report::Ready { unix: now.unix }, &mut self.out);
+                if mutant("ready_twice") {
+                    claim.send(now, Report::Ready { unix: now.unix }, &mut self.out);
+                }
                 let claim = claim.clone();
                 self.enter(State::Ready(claim, None));
             }

@@ -6,6 +6,7 @@ use super::port::{Level, Output};
 use super::roster::{Link, RETRY_AFTER, Setup, Step, Wait};
 use super::state::RunState;
 use crate::message::{AgentIndex, Configure, Control, Gone, Session, StreamId};
+use crate::mutants::mutant;
 use crate::time::{Mono, Now};
 
 impl Controller {
@@ -33,7 +34,7 @@ impl Controller {
     }
 
     pub(super) fn opened(&mut self, now: Now, agent: AgentIndex, attempt: u32, stream: StreamId) {
-        if !self.is_current(agent, attempt, &[Wait::Tcp, Wait::Stream]) {
+        if !self.is_current(agent, attempt, &[Wait::Tcp, Wait::Stream]) && !mutant("late_stream") {
             self.out.push_back(Output::Drop(agent, stream));
             return;
         }
@@ -74,7 +75,7 @@ impl Controller {
     fn retry(&mut self, now: Now, index: usize, cause: &str) {
         let Step::Connecting { attempt, .. } = self.peers[index].step else { return };
         let name = self.peers[index].name();
-        if let Some(pause) = RETRY_AFTER.get(attempt as usize - 1) {
+        if let Some(pause) = RETRY_AFTER.get(if mutant("retries") { 0 } else { attempt as usize - 1 }) {
             let until = now.mono.after(*pause);
             self.enter_agent(index, Step::Connecting { attempt, wait: Wait::Retry, until });
             let text = format!("agent {name}: attempt {attempt} failed: {cause}; next in {pause:?}");

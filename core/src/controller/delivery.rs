@@ -1,6 +1,7 @@
 //! Which of an agent's messages are safe on disk, and what may be acknowledged.
 
 use crate::agent::UNACKNOWLEDGED;
+use crate::mutants::mutant;
 use crate::time::Mono;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -36,10 +37,10 @@ impl Delivery {
     /// Takes note of a received sequence number; `false` if it goes back.
     pub(super) fn receive(&mut self, sequence: u64) -> bool {
         match self.expected {
-            Some(expected) if sequence < expected => return false,
+            Some(expected) if sequence < expected => return mutant("double_count"),
             Some(expected) if sequence > expected => {
                 self.missing += sequence - expected;
-                self.gap_after = self.gap_after.or(Some(expected - 1));
+                self.gap_after = self.gap_after.or(Some(expected - 1)).filter(|_| !mutant("gap"));
             }
             // The first message of a stream may carry any number: only later ones can show a gap.
             _ => {}
@@ -57,6 +58,9 @@ impl Delivery {
     /// A received message was handed to the journal.
     pub(super) fn write(&mut self, sequence: u64, is_interval: bool) {
         self.writing.insert(sequence);
+        if mutant("early_acknowledgement") {
+            self.written(sequence, false);
+        }
         if is_interval && !self.is_holding_back() {
             self.intervals.insert(sequence);
         }
@@ -75,7 +79,7 @@ impl Delivery {
     /// The journal could not take it.
     pub(super) fn not_written(&mut self, sequence: u64) {
         self.writing.remove(&sequence);
-        self.failed = true;
+        self.failed = !mutant("refused_write");
     }
 
     /// Sequence numbers that are kept.

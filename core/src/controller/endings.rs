@@ -6,6 +6,7 @@ use super::port::Level;
 use super::roster::{Peer, Step};
 use super::state::RunState;
 use crate::message::{AgentIndex, Control};
+use crate::mutants::mutant;
 use crate::time::Now;
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl Controller {
     fn is_unrepresentative(&self) -> bool {
         let (_, failed) = self.ended();
         let may_fail = 1_000_000 - u64::from(self.order.policy.min_alive_ppm.min(1_000_000));
-        failed as u64 * 1_000_000 > may_fail * self.peers.len() as u64
+        failed as u64 * 1_000_000 > may_fail * self.peers.len() as u64 && !mutant("min_alive")
     }
 
     /// Tells an agent that is over to stop, unless it has said so itself; its last words are awaited for a while.
@@ -101,7 +102,9 @@ impl Controller {
             "interrupted: stopping all agents; press again to end at once".to_owned(),
         );
         // An interrupt outranks whatever else has stopped the run.
-        self.condemned = Some(interrupted());
+        if !mutant("exit_precedence") {
+            self.condemned = Some(interrupted());
+        }
         self.abort_all(now, interrupted());
     }
 
@@ -137,7 +140,7 @@ impl Controller {
     /// All agents are over: what is still to come are the journal's answers and the ends of streams.
     pub(super) fn collect(&mut self, now: Now) {
         self.enter(RunState::CollectingResults);
-        self.collecting_until = Some(now.mono.after(LAST_WRITES));
+        self.collecting_until = Some(now.mono.after(LAST_WRITES)).filter(|_| !mutant("last_writes"));
     }
 
     pub(super) fn finish_when_collected(&mut self) {

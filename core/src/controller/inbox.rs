@@ -8,6 +8,7 @@ use super::state::RunState;
 use crate::message::{
     AgentIndex, AgentMessage, Capabilities, Failure, FailureClass, Pong, Progress, Report, StreamId,
 };
+use crate::mutants::mutant;
 use crate::stats::Interval;
 use crate::time::{Mono, Now, nanos};
 use std::time::Duration;
@@ -31,7 +32,7 @@ impl Controller {
         let run = self.order.run;
         let Some(peer) = self.peer(agent) else { return };
         let Some(link) = peer.link.as_mut().filter(|link| link.stream == stream) else { return };
-        if message.run == run && message.session < link.session {
+        if message.run == run && message.session < link.session && !mutant("session") {
             return;
         }
         let index = agent.0 as usize;
@@ -40,7 +41,7 @@ impl Controller {
             let why = format!("undecodable: {detail}");
             return self.invalid(now, index, sequence, &why);
         }
-        if message.run != run || message.session != link.session {
+        if (message.run != run && !mutant("run")) || message.session != link.session {
             return self.invalid(now, index, sequence, "it belongs to another run or session");
         }
         if !peer.delivery.receive(sequence) {
@@ -199,7 +200,7 @@ impl Controller {
     }
 
     fn completed(&mut self, index: usize, whole: AgentMessage) -> Verdict {
-        if self.peers[index].done as usize != self.order.outline.stages.len() {
+        if self.peers[index].done as usize != self.order.outline.stages.len() && !mutant("completed_early") {
             return Verdict::Invalid("COMPLETED before all stages are done");
         }
         self.note_end(index, whole.sequence);
@@ -285,7 +286,7 @@ impl Controller {
             (*since, *count) = (now.mono, 0);
         }
         *count += 1;
-        let too_many = *count > limit;
+        let too_many = *count > limit && !mutant("flood");
         if *count <= limit.saturating_add(1) {
             let text = format!("agent {}: ignored invalid message {sequence}: {why}", peer.name());
             self.notice(Level::Warning, Some(index), text);

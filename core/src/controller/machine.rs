@@ -7,6 +7,7 @@ use super::state::{AgentState, RunState};
 use crate::agent::{ABSENCE, GRACE};
 use crate::machine::Machine;
 use crate::message::{AgentIndex, Control, ControlMessage};
+use crate::mutants::{deadlines, mutant};
 use crate::time::{Mono, Now};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -50,7 +51,8 @@ pub(super) struct Condemned {
 impl Controller {
     /// A controller that waits for [`Input::Begin`].
     #[must_use]
-    pub fn new(order: Order) -> Self {
+    pub fn new(mut order: Order) -> Self {
+        order.outline.timeouts = deadlines(order.outline.timeouts);
         let peers = order.agents.iter().cloned().map(Peer::new).collect();
         Self {
             order,
@@ -97,7 +99,7 @@ impl Machine for Controller {
         if self.state.is_over() {
             return;
         }
-        if self.promised.is_some_and(|promised| now.mono > promised.after(ABSENCE)) {
+        if self.promised.is_some_and(|promised| now.mono > promised.after(ABSENCE)) && !mutant("absence") {
             self.grace = now.mono.after(GRACE);
             for index in 0..self.peers.len() {
                 self.schedule(index);

@@ -7,6 +7,7 @@ use super::port::{Lead, Level};
 use super::roster::{PING_EVERY, Peer, Sampling, Setup, Step, Untimed, Work};
 use super::state::RunState;
 use crate::message::{Control, Ping, StartAt};
+use crate::mutants::mutant;
 use crate::time::{Mono, Now, Unix, nanos};
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ impl Controller {
         let Some(link) = &mut self.peers[index].link else { return };
         let ping = Ping { number: link.pings, stamp: now.mono, newest: link.newest };
         link.pings += 1;
-        link.next_ping = now.mono.after(PING_EVERY);
+        link.next_ping = now.mono.after(if mutant("pings") { PING_EVERY * 1_000 } else { PING_EVERY });
         self.send(index, Control::Ping(ping));
         self.schedule(index);
     }
@@ -145,7 +146,10 @@ impl Controller {
 
     fn send_start(&mut self, index: usize, stage: u32, at: Mono, unix: Unix) {
         let clock = self.peers[index].clock.filter(|_| !self.is_at_once());
-        let at_theirs = clock.map(|clock: Estimate| StartAt { mono: at.shifted(clock.offset), unix });
+        let offset = |clock: Estimate| {
+            if mutant("clock") { clock.offset + 100_000_000 * index as i64 } else { clock.offset }
+        };
+        let at_theirs = clock.map(|clock| StartAt { mono: at.shifted(offset(clock)), unix });
         let duration = self.order.outline.stages[stage as usize].timed.unwrap_or_default();
         let until = at.after(duration).after(self.order.outline.timeouts.hung);
         self.enter_agent(index, Step::StartSent { stage, at, until });
@@ -158,7 +162,7 @@ impl Controller {
         let live = self.peers.iter().filter(|peer| !peer.is_over());
         let slowest = live.filter_map(|peer| peer.clock).map(|clock| clock.slowest).max().unwrap_or(0);
         let least = Duration::from_nanos(slowest.saturating_mul(2)) + LEAD_MARGIN;
-        configured.max(least).min(LEAD_MAX)
+        if mutant("lead") { configured } else { configured.max(least).min(LEAD_MAX) }
     }
 
     fn announce_start(&mut self, now: Mono, stage: u32, at: Mono) {

@@ -16,6 +16,8 @@ struct Engine {
     epoch: Epoch,
     stopped: bool,
     busy: bool,
+    /// It owes the answer to Stop.
+    owes: bool,
 }
 
 impl Checker for EngineStop {
@@ -26,6 +28,7 @@ impl Checker for EngineStop {
             Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = Engine::default(),
             Seen::AgentInput(host, _, Input::Engine(epoch, event)) => {
                 let engine = self.hosts.at(*host);
+                engine.owes &= !(*epoch == engine.epoch && matches!(event, EngineEvent::Stopped { .. }));
                 let ends = matches!(
                     event,
                     EngineEvent::Validated { .. } | EngineEvent::StageDone(_) | EngineEvent::Failed { .. }
@@ -40,7 +43,11 @@ impl Checker for EngineStop {
                     if *epoch <= engine.epoch {
                         return Err(format!("agent {host} begins a run in epoch {} again", epoch.0));
                     }
-                    *engine = Engine { epoch: *epoch, stopped: false, busy: true };
+                    let stuck = engine.owes;
+                    *engine = Engine { epoch: *epoch, busy: true, ..Engine::default() };
+                    if stuck {
+                        return Err(format!("agent {host} begins a run before its engine has stopped"));
+                    }
                     return Ok(());
                 }
                 if *epoch != engine.epoch {
@@ -54,7 +61,7 @@ impl Checker for EngineStop {
                         return Err(format!("agent {host} runs stage {stage} while the engine is at work"));
                     }
                     EngineCommand::Run { .. } => engine.busy = true,
-                    EngineCommand::Stop => engine.stopped = true,
+                    EngineCommand::Stop => (engine.stopped, engine.owes) = (true, true),
                     EngineCommand::Validate(_) => {}
                 }
             }

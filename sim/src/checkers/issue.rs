@@ -5,6 +5,10 @@ use iobench_core::agent::{Input, Output};
 use iobench_core::engine::EngineCommand;
 use iobench_core::message::{Control, ControlMessage, RunId, Session, StreamId};
 use iobench_core::time::{Mono, Now};
+use std::time::Duration;
+
+/// A start may be this far ahead.
+const AHEAD_MAX: Duration = Duration::from_secs(300);
 
 /// Follows who may make each engine work at what, and from when on.
 #[derive(Debug, Default)]
@@ -71,7 +75,15 @@ impl Host {
         }
         match &message.body {
             Control::Begin { stage } => self.grant(*stage, None),
-            Control::Start { stage, at } => self.grant(*stage, Some(at.map_or(now.mono, |at| at.mono))),
+            Control::Start { stage, at } => {
+                let at = at.map_or(now.mono, |at| at.mono);
+                if at < now.mono || at > now.mono.after(AHEAD_MAX) {
+                    // Such a start is refused.
+                    self.aborted |= self.granted.is_none() && self.ran.is_none_or(|ran| *stage > ran);
+                } else {
+                    self.grant(*stage, Some(at));
+                }
+            }
             Control::Abort { .. } => self.aborted = true,
             _ => {}
         }

@@ -15,6 +15,7 @@ const SLACK: Duration = Duration::from_millis(200);
 /// Keeps each agent's lease.
 #[derive(Debug, Default)]
 pub(super) struct Lease {
+    run: RunId,
     ready: Duration,
     lease: Duration,
     abort: Duration,
@@ -46,6 +47,7 @@ impl Checker for Lease {
     fn see(&mut self, at: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => {
+                self.run = order.run;
                 self.ready = order.outline.timeouts.ready;
                 self.lease = order.outline.timeouts.lease;
                 self.abort = order.outline.timeouts.abort;
@@ -63,12 +65,14 @@ impl Checker for Lease {
             Seen::LoadBegins { host, .. } => self.hosts.at(*host).load = true,
             Seen::LoadEnds { host } => self.hosts.at(*host).load = false,
             Seen::AgentInput(host, now, Input::Received(stream, message)) => {
+                let ordered = (message.run == self.run).then_some(self.lease);
                 let host = self.hosts.at(*host);
                 if let Control::Configure(configure) = &message.body
                     && host.claim.is_none()
                 {
                     let whose = (*stream, message.run, message.session);
-                    host.claim = Some(Claim { whose, lease: configure.lease, echoed: now.mono });
+                    let lease = ordered.unwrap_or(configure.lease);
+                    host.claim = Some(Claim { whose, lease, echoed: now.mono });
                 }
                 if let Control::Ping(ping) = &message.body
                     && let Some(claim) = &mut host.claim

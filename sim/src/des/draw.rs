@@ -54,11 +54,23 @@ impl Scenario {
             let kind = *dice.pick(&kinds);
             let at = dice.below(nominal + nominal / 8);
             let fault = fault(dice, kind, self.hosts.len());
+            if let Fault::NeverStops { host, lasting } = fault {
+                // Only what makes it stop shows it, and only who comes then sees it.
+                self.schedule.push((at + dice.below(lasting), Fault::Reset { host }));
+                self.schedule.push((at + dice.below(lasting), Fault::Rival { host, lasting: SECOND }));
+            }
             let idlers =
                 self.schedule.iter().filter(|(_, other)| matches!(other, Fault::Idler { .. })).count();
             if !(matches!(fault, Fault::Idler { .. }) && idlers == IDLERS) {
                 self.schedule.push((at, fault));
             }
+        }
+        let backs_up = |fault: &Fault| {
+            matches!(fault, Fault::SlowDisk { .. } | Fault::DiskFull { .. } | Fault::StallController { .. })
+        };
+        if self.schedule.iter().any(|(_, fault)| backs_up(fault)) && dice.once_in(4) {
+            // More intervals than an agent may send ahead of acknowledgement.
+            self.outline.interval = Duration::from_millis(100);
         }
         self.schedule.sort_by_key(|(at, _)| *at);
         let last = self.schedule.last().map_or(0, |(at, _)| *at);
@@ -115,16 +127,7 @@ fn outline(dice: &mut Dice, timeouts: Timeouts) -> Outline {
         4 if dice.once_in(2) => vec![prepare],
         _ => vec![prepare, one],
     };
-    let interval = Duration::from_millis(*dice.pick(&[
-        1_000,
-        1_000,
-        1_000,
-        1_000,
-        1_000,
-        2_000,
-        500,
-        if dice.clone().once_in(4) { 100 } else { 1_000 },
-    ]));
+    let interval = Duration::from_millis(*dice.pick(&[1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 2_000, 500]));
     Outline { stages, interval, timeouts }
 }
 

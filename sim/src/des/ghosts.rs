@@ -11,7 +11,7 @@ use crate::checkers::Seen;
 use iobench_core::agent;
 use iobench_core::controller::Input;
 use iobench_core::engine::{EngineEvent, Epoch};
-use iobench_core::message::{AgentMessage, ControlMessage, Report, RunId, Session, StreamId};
+use iobench_core::message::{AgentMessage, ControlMessage, RunId, Session, StreamId};
 
 /// So many messages are remembered.
 const GRAVES: usize = 12;
@@ -30,8 +30,8 @@ pub(super) enum Grave {
 
 impl World<'_> {
     pub(super) fn bury_report(&mut self, connection: usize, message: &AgentMessage) {
-        let readable = !matches!(message.body, Report::Undecodable { .. });
-        if readable && self.dice.ppm(self.scenario.ghosts_ppm) {
+        // What names no run, a refusal or garbage, is of no session either.
+        if message.run != RunId(0) && self.dice.ppm(self.scenario.ghosts_ppm) {
             self.bury(Grave::Report(connection, message.clone()));
         }
     }

@@ -6,6 +6,7 @@
 //! that the [`checkers`](crate::checkers) saw. [`shrink`] makes a failing one small; a [`sweep`](mod@sweep) explores
 //! many seeds.
 
+pub mod canaries;
 mod clock;
 mod coverage;
 mod dice;

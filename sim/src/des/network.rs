@@ -221,8 +221,15 @@ impl World<'_> {
     pub(super) fn stream_at_controller(&mut self, connection: usize, attempt: u32) {
         let Connection { host, run, .. } = self.connections[connection];
         let Some(run) = run else { return };
-        if self.controller.dialling(run, host) == Some(attempt) {
-            self.controller.hang_up(run, host);
+        let wanted = self.controller.dialling(run, host) == Some(attempt);
+        // What was given up may be in the inbox already.
+        let crossed = self.controller.up && self.controller.run == run && self.dice.once_in(2);
+        if wanted || crossed {
+            if wanted {
+                self.controller.hang_up(run, host);
+            } else {
+                self.coverage.mark(Mark::LateStream);
+            }
             let stream = StreamId(connection as u64);
             self.controller_gets(Input::Opened { agent: agent_index(host), attempt, stream });
         } else {

@@ -5,7 +5,7 @@ use crate::checkers::Verdict;
 use iobench_core::agent::{Agent, Input, Output, StateName};
 use iobench_core::engine::{EngineCommand, EngineEvent, Epoch};
 use iobench_core::machine::Machine;
-use iobench_core::message::{Control, StreamId};
+use iobench_core::message::{Control, FailureClass, Report, StreamId};
 use iobench_core::plan::Timeouts;
 use iobench_core::time::{Mono, Now};
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub(super) struct Watch {
     epoch: Epoch,
     wait: Option<(Wait, Mono)>,
     best: (u64, u64),
+    /// It says that something did not happen in time, and has not been back for long.
+    blames: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -93,6 +95,15 @@ impl Watch {
 
     pub(super) fn output(&mut self, now: Now, output: &Output) {
         match output {
+            Output::Send(_, message)
+                if now.mono < self.wake.grace
+                    && matches!(&message.body, Report::Error { failure, .. } if failure.class == FailureClass::Timeout) =>
+            {
+                self.blames = true;
+            }
+            _ => {}
+        }
+        match output {
             Output::Close(stream) => {
                 self.waiting.remove(stream);
             }
@@ -123,6 +134,9 @@ impl Watch {
 
     pub(super) fn settled(&mut self, now: Now, machine: &Agent) -> Verdict {
         self.wake.promised = machine.poll_timeout();
+        if std::mem::take(&mut self.blames) {
+            return Err("finds somebody late although it was itself absent just now".to_owned());
+        }
         let idle = Timeouts::default().idle;
         if let Some((stream, since)) = self.waiting.iter().find(|(_, at)| self.wake.is_over(now, **at, idle))
         {

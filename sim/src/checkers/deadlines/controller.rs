@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// What the journal may take for the last messages.
 const LAST_WRITES: Duration = Duration::from_secs(30);
+/// One attempt, and three more.
+const ATTEMPTS: u32 = 4;
+const MINUTE: Duration = Duration::from_secs(60);
 /// How late a machine may be by its own doing: an agent is asked again at most this often.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -20,6 +23,7 @@ const PACE: Duration = Duration::from_secs(1);
 pub(super) struct Watch {
     wake: Wake,
     run: RunId,
+    max_invalid: u32,
     timeouts: Timeouts,
     /// Which stages are timed.
     timed: Vec<bool>,
@@ -46,6 +50,12 @@ struct Peer {
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
     written: Mono,
+    /// The next sequence number that counts.
+    expected: u64,
+    /// Attempts to connect.
+    attempts: u32,
+    /// Frames that nobody could read: since when, and how many.
+    unreadable: (Mono, u32),
     /// The journal has refused something: nothing is acknowledged any more, so that the agent holds intervals back.
     refused: bool,
 }
@@ -61,6 +71,9 @@ impl Default for Peer {
             best: (0, 0),
             writing: BTreeSet::new(),
             written: Mono(0),
+            expected: 0,
+            attempts: 0,
+            unreadable: (Mono(0), 0),
             refused: false,
         }
     }
@@ -82,6 +95,7 @@ impl Watch {
     pub(super) fn of(order: &Order) -> Self {
         Self {
             run: order.run,
+            max_invalid: order.policy.max_invalid_per_minute,
             timeouts: order.outline.timeouts,
             timed: order.outline.stages.iter().map(|stage| stage.timed.is_some()).collect(),
             ..Self::default()
@@ -105,7 +119,9 @@ impl Watch {
                 self.agents.of(*agent).wait.take_if(|(wait, _)| matches!(wait, Wait::Tcp | Wait::Stream));
             }
             Input::Opened { agent, attempt, stream } => {
-                self.agents.of(*agent).current = Some((*stream, Session(u64::from(*attempt))));
+                let peer = self.agents.of(*agent);
+                peer.current = Some((*stream, Session(u64::from(*attempt))));
+                peer.expected = 0;
             }
             Input::Received(agent, stream, message)
                 if message.run == self.run
@@ -113,7 +129,22 @@ impl Watch {
             {
                 let last = self.timed.len();
                 let timed = |stage: usize| self.timed.get(stage).copied();
-                self.agents.of(*agent).hears(now.mono, &message.body, last, timed);
+                let peer = self.agents.of(*agent);
+                if peer.expected > message.sequence {
+                    return;
+                }
+                peer.expected = message.sequence.saturating_add(1);
+                peer.hears(now.mono, &message.body, last, timed);
+            }
+            Input::Received(agent, stream, message)
+                if matches!(message.body, Report::Undecodable { .. })
+                    && self.agents.of(*agent).current.is_some_and(|(current, _)| current == *stream) =>
+            {
+                let (since, count) = &mut self.agents.of(*agent).unreadable;
+                if now.mono.since(*since) >= MINUTE {
+                    (*since, *count) = (now.mono, 0);
+                }
+                *count += 1;
             }
             Input::Persisted { agent, sequence } | Input::PersistFailed { agent, sequence, .. } => {
                 let peer = self.agents.of(*agent);
@@ -130,7 +161,11 @@ impl Watch {
 
     pub(super) fn output(&mut self, now: Now, output: &Output) {
         match output {
-            Output::Connect { agent, .. } => self.agents.of(*agent).wait = Some((Wait::Tcp, now.mono)),
+            Output::Connect { agent, attempt } => {
+                let peer = self.agents.of(*agent);
+                peer.wait = Some((Wait::Tcp, now.mono));
+                peer.attempts = *attempt;
+            }
             Output::Disconnect { agent } => self.agents.of(*agent).wait = None,
             Output::AgentEntered { agent, to, .. } => self.agents.of(*agent).entered(now.mono, *to),
             Output::RunEntered { to, .. } => {
@@ -180,6 +215,12 @@ impl Watch {
         }
         let concerned = |index: &usize| self.concerns.is_none_or(|agent| agent.0 as usize == *index);
         for (index, peer) in self.agents.0.iter_mut().enumerate().filter(|(index, _)| concerned(index)) {
+            if peer.unreadable.1 > self.max_invalid * 2 && !peer.state.is_terminal() {
+                return Err(format!(
+                    "{} unreadable frames a minute are borne of agent {index}",
+                    peer.unreadable.1
+                ));
+            }
             if let Err(text) = peer.judge(now, &self.wake, &self.timeouts) {
                 return Err(format!("the controller {text} of agent {index}"));
             }
@@ -234,6 +275,9 @@ impl Peer {
     fn judge(&mut self, now: Now, wake: &Wake, timeouts: &Timeouts) -> Verdict {
         if self.state.is_terminal() {
             return Ok(());
+        }
+        if self.attempts > ATTEMPTS {
+            return Err(format!("makes attempt {} at a stream", self.attempts));
         }
         let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
         let excused = |wait| wait == Wait::FirstStatistics && (journal_is_slow || self.refused);

@@ -1,0 +1,50 @@
+//! One check of the core broken at a time: the simulation must notice, and say which invariant is violated.
+//!
+//! `cargo test --release -p sim --features mutants --test canaries`
+
+use iobench_core::mutants::set_mutant;
+use sim::des::canaries::{CANARIES, Canary};
+use sim::des::{Scenario, run};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A canary that sings in none of so many seeds is dead.
+const SEEDS: u64 = 60_000;
+/// What a broken check may do beside violating an invariant: run into one of the machine's own assertions.
+const ASSERTION: &str = "assertion";
+
+/// The first seed that notices, and what it notices.
+fn first_song(canary: &Canary) -> Option<(u64, &'static str)> {
+    set_mutant(Some(canary.mutant));
+    let song = (0..SEEDS).find_map(|seed| {
+        let scenario = Scenario::draw(seed);
+        match catch_unwind(AssertUnwindSafe(|| run(&scenario))) {
+            Ok(report) => report.violations.first().map(|violation| (seed, violation.checker)),
+            Err(_) => Some((seed, ASSERTION)),
+        }
+    });
+    set_mutant(None);
+    song
+}
+
+#[test]
+fn every_broken_check_is_noticed() {
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(canary) = CANARIES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let song = first_song(canary);
+                    println!("{:22} {song:?}", canary.mutant);
+                    if song.is_none_or(|(_, checker)| !canary.caught_by.contains(&checker)) {
+                        wrong.lock().unwrap().push((canary.mutant, song));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "not noticed, or not as expected: {wrong:#?}");
+}
