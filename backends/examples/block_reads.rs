@@ -10,7 +10,7 @@ use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
 use iobench_core::message::Configure;
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec, Stage,
-    StageKind, Timeouts, Uri,
+    StageKind, StorageOptions, Timeouts, Uri,
 };
 use iobench_core::stats::{Histogram, Operation, StageTotals};
 use std::sync::Arc;
@@ -72,6 +72,7 @@ fn plan(target: Uri, block: u64, in_flight: u32, duration: Duration, size: u64) 
         ],
         errors: ErrorPolicy::default(),
         file: FileOptions { threads: Some(1), registered: true, ..FileOptions::default() },
+        storage: StorageOptions::default(),
         timeouts: Timeouts::default(),
     }
 }

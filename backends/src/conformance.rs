@@ -7,7 +7,7 @@
 
 use crate::backend::Backend;
 use crate::executor::{
-    Clock, Completion, Executor, ExecutorSpec, Inspector, ObjectId, Objects, Outcome, Task,
+    Clock, Completion, Executor, ExecutorSpec, Inspector, Manner, ObjectId, Objects, Outcome, Task,
 };
 use crate::file::aligned::AlignedBuffer;
 use crate::storage::{Content, Page, Storage};
@@ -392,7 +392,7 @@ impl Driver {
 }
 
 fn task(operation: Operation, key: u64, offset: u64, length: u64) -> Task {
-    Task { operation, object: ObjectId { pool: PoolId(0), key }, offset, length }
+    Task { operation, object: ObjectId { pool: PoolId(0), key }, offset, length, manner: Manner::Plain }
 }
 
 /// Content of any length in aligned memory.

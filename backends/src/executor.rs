@@ -19,6 +19,22 @@ pub struct ObjectId {
     pub key: u64,
 }
 
+/// What is special about a task.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Manner {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// `get`: only `length` bytes from `offset` on.
+    Range,
+    /// `put`: fails with [`Exists`](iobench_core::stats::ErrorClass::Exists) when the object is there.
+    IfAbsent,
+    /// `delete`: this and the following keys of the pool, so many in all, in one request.
+    Batch(u32),
+    /// `copy`: to this object.
+    To(ObjectId),
+}
+
 /// One operation to do.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Task {
@@ -30,6 +46,8 @@ pub struct Task {
     pub offset: u64,
     /// Bytes to move: of the block or the whole object. `list`: keys to a page. `stat`: the size that is expected.
     pub length: u64,
+    /// What is special.
+    pub manner: Manner,
 }
 
 /// What executors ask about the objects they work with. Called in the hot loop: allocates nothing.
@@ -68,6 +86,8 @@ pub struct Completion {
     pub outcome: Outcome,
     /// Service time, nanoseconds; of a task that was synced: without the sync.
     pub service: u64,
+    /// Which of the executor's endpoints served it; 0 when there is but one.
+    pub endpoint: u16,
 }
 
 /// When a turn was in the kernel, nanoseconds of the [`Clock`].
@@ -95,6 +115,11 @@ pub trait Executor {
 
     /// Ends a turn from another thread.
     fn waker(&self) -> Waker;
+
+    /// Where it goes, in the order of [`Completion::endpoint`]; empty where there is no choice.
+    fn endpoints(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// How it does its I/O, as far as that shows only when it is set up: name and value, for the record.
     fn fact(&self) -> Option<(&'static str, &'static str)> {

@@ -6,7 +6,7 @@ use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
 use iobench_core::message::Configure;
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec, Stage,
-    StageKind, Timeouts,
+    StageKind, StorageOptions, Timeouts,
 };
 use iobench_core::stats::Operation;
 use std::sync::Arc;
@@ -62,6 +62,7 @@ fn run(keys: u64) {
         stages: vec![Stage { name: "execute".to_owned(), kind }],
         errors: ErrorPolicy::default(),
         file: FileOptions::default(),
+        storage: StorageOptions::default(),
         timeouts: Timeouts::default(),
     };
     let (sender, events) = channel();

@@ -8,7 +8,7 @@
 
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Scheme, Share, SizeSpec,
-    Stage, StageKind, Timeouts, Uri,
+    Stage, StageKind, StorageOptions, Timeouts, Uri,
 };
 use iobench_core::stats::{Histogram, Operation, Recorder, TallySum, cells_of};
 use iobench_core::workload::{Keys, Next, Stream};
@@ -120,6 +120,7 @@ fn plan(sizes: [SizeSpec; 2], entries: &[Kind]) -> Plan {
         stages: vec![Stage { name: "execute".into(), kind }],
         errors: ErrorPolicy::default(),
         file: FileOptions::default(),
+        storage: StorageOptions::default(),
         timeouts: Timeouts::default(),
     }
 }

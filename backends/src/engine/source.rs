@@ -3,7 +3,7 @@
 use super::dataset::Dataset;
 use super::prepared::Prepared;
 use crate::error::Fault;
-use crate::executor::{ObjectId, Outcome, Task};
+use crate::executor::{Manner, ObjectId, Outcome, Task};
 use crate::storage::Token;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Naming, PoolId, Share, StageKind};
@@ -85,8 +85,13 @@ impl Source for Mix {
         match self.stream.next() {
             Next::Step(step) => {
                 let object = ObjectId { pool: step.pool, key: step.key };
-                let task =
-                    Task { operation: step.operation, object, offset: step.offset, length: step.length };
+                let task = Task {
+                    operation: step.operation,
+                    object,
+                    offset: step.offset,
+                    length: step.length,
+                    manner: Manner::Plain,
+                };
                 Feed::Task(step.entry, task)
             }
             Next::Waiting => Feed::Waiting,
@@ -133,7 +138,16 @@ impl Source for Prepare {
         let Some(Item { pool, key, size }) = self.items.next() else { return Feed::Exhausted };
         let (kind, operation) =
             if self.write_all { (WRITE, Operation::Put) } else { (LOOK, Operation::Stat) };
-        Feed::Task(kind, Task { operation, object: ObjectId { pool, key }, offset: 0, length: size })
+        Feed::Task(
+            kind,
+            Task {
+                operation,
+                object: ObjectId { pool, key },
+                offset: 0,
+                length: size,
+                manner: Manner::Plain,
+            },
+        )
     }
 
     fn over(&mut self, kind: u16, task: Task, outcome: Outcome) -> Verdict {
@@ -174,7 +188,9 @@ impl Source for Cleanup {
             None => self.endless.next(),
         };
         match next {
-            Some((operation, object)) => Feed::Task(0, Task { operation, object, offset: 0, length: 0 }),
+            Some((operation, object)) => {
+                Feed::Task(0, Task { operation, object, offset: 0, length: 0, manner: Manner::Plain })
+            }
             None => Feed::Exhausted,
         }
     }

@@ -7,7 +7,7 @@ use super::seat::{Counts, Directive, Equipment, Report, Seat, equip};
 use super::source::{Feed, Source, Verdict};
 use super::timeline::Timeline;
 use crate::error::Fault;
-use crate::executor::{Completion, Executor, ObjectId, Outcome, Task};
+use crate::executor::{Completion, Executor, Manner, ObjectId, Outcome, Task};
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{ErrorPolicy, PoolId, StageKind};
 use iobench_core::stats::{Operation, Recorder, cells_of};
@@ -41,6 +41,7 @@ const FREE: Slot = Slot {
         object: ObjectId { pool: PoolId(0), key: 0 },
         offset: 0,
         length: 0,
+        manner: Manner::Plain,
     },
     kind: 0,
     in_use: false,

@@ -62,7 +62,14 @@ impl Executor for InlineExecutor {
         let begun = self.clock.now();
         let outcome = self.store.perform(task, &mut hands);
         let service = self.clock.now() - begun;
-        self.done.push(Completion { slot, operation: task.operation, last: true, outcome, service });
+        self.done.push(Completion {
+            slot,
+            operation: task.operation,
+            last: true,
+            outcome,
+            service,
+            endpoint: 0,
+        });
     }
 
     fn turn(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<Turn, StorageError> {

@@ -147,6 +147,7 @@ impl Mem {
             }
             Operation::Delete => self.remove(key).map(|_| 0),
             Operation::Fsync | Operation::Mkdir | Operation::Rmdir => Ok(0),
+            Operation::Copy | Operation::FirstByte | Operation::ListPage => Err(Fault::os(libc::EOPNOTSUPP)),
         }
     }
 

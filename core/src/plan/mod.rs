@@ -4,9 +4,11 @@
 //! Engines read it; the machines see only its [`Outline`].
 
 mod glob;
+mod storage;
 mod uri;
 
 pub use glob::glob_matches;
+pub use storage::{Checksum, Credentials, Encryption, Multipart, Ranges, Reference, Spread, StorageOptions};
 pub use uri::{Scheme, Uri, UriError};
 
 use crate::stats::Operation;
@@ -124,6 +126,8 @@ pub struct Plan {
     pub errors: ErrorPolicy,
     /// How files are accessed.
     pub file: FileOptions,
+    /// How object stores are reached and used.
+    pub storage: StorageOptions,
     /// Deadlines.
     pub timeouts: Timeouts,
 }

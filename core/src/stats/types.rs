@@ -12,7 +12,7 @@ pub enum Operation {
     Put,
     /// Metadata of one object.
     Stat,
-    /// Keys under a prefix; one page is one operation.
+    /// All keys directly below a prefix, page by page.
     List,
     /// Remove one object.
     Delete,
@@ -26,11 +26,17 @@ pub enum Operation {
     Mkdir,
     /// Remove a directory.
     Rmdir,
+    /// Copy an object within the store.
+    Copy,
+    /// A part of [`Get`](Self::Get): until the first byte of the object came.
+    FirstByte,
+    /// A part of [`List`](Self::List): one page of it.
+    ListPage,
 }
 
 impl Operation {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Get,
         Self::Put,
         Self::Stat,
@@ -41,6 +47,9 @@ impl Operation {
         Self::Fsync,
         Self::Mkdir,
         Self::Rmdir,
+        Self::Copy,
+        Self::FirstByte,
+        Self::ListPage,
     ];
 
     /// How it is written in configurations and results.
@@ -57,6 +66,9 @@ impl Operation {
             Self::Fsync => "fsync",
             Self::Mkdir => "mkdir",
             Self::Rmdir => "rmdir",
+            Self::Copy => "copy",
+            Self::FirstByte => "first_byte",
+            Self::ListPage => "list_page",
         }
     }
 

@@ -264,8 +264,14 @@ impl Kind {
                 let blocks = blocks(operation, pool, keys, size)?;
                 Ok(Self::Blocks { order: order(blocks.count())?, blocks, size })
             }
-            Operation::Get | Operation::Stat | Operation::Fsync => {
-                Ok(Self::Objects { order: order(count)?, sized: operation == Operation::Get })
+            Operation::Get
+            | Operation::Stat
+            | Operation::Fsync
+            | Operation::Copy
+            | Operation::FirstByte
+            | Operation::ListPage => {
+                let sized = matches!(operation, Operation::Get | Operation::Copy);
+                Ok(Self::Objects { order: order(count)?, sized })
             }
         }
     }

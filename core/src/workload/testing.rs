@@ -2,7 +2,7 @@
 
 use crate::plan::{
     Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Scheme, Share, SizeSpec,
-    Stage, StageKind, Timeouts, Uri,
+    Stage, StageKind, StorageOptions, Timeouts, Uri,
 };
 use crate::stats::Operation;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub(crate) fn plan(pools: Vec<Pool>, entries: Vec<Entry>) -> Plan {
         stages: vec![Stage { name: "execute".into(), kind }],
         errors: ErrorPolicy::default(),
         file: FileOptions::default(),
+        storage: StorageOptions::default(),
         timeouts: Timeouts::default(),
     }
 }

@@ -9,7 +9,7 @@ use iobench_core::stats::{
 };
 use iobench_core::time::Mono;
 
-same_names!(Operation as Operation: Get Put Stat List Delete Read Write Fsync Mkdir Rmdir);
+same_names!(Operation as Operation: Get Put Stat List Delete Read Write Fsync Mkdir Rmdir Copy FirstByte ListPage);
 same_names!(ErrorClass as ErrorClass:
     NotFound Exists Denied NoSpace Invalid Throttled Storage Timeout Network Truncated Corrupt Other);
 

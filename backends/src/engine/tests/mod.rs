@@ -11,7 +11,7 @@ use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileEngine, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec,
-    Stage, StageKind, Timeouts,
+    Stage, StageKind, StorageOptions, Timeouts,
 };
 use iobench_core::stats::{ErrorClass, Interval, Operation, StageTotals, Tally};
 use std::path::Path;
@@ -203,6 +203,7 @@ fn plan(target: &str, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
         stages,
         errors: ErrorPolicy::default(),
         file: FileOptions { registered: true, threads: Some(2), ..FileOptions::default() },
+        storage: StorageOptions::default(),
         timeouts: Timeouts::default(),
     }
 }

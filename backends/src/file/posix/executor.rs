@@ -59,10 +59,24 @@ pub(crate) fn complete(finished: &Finished, done: &mut Vec<Completion>) {
     let slot = finished.slot;
     if let Some(service) = synced {
         let outcome = Outcome::Done(0);
-        done.push(Completion { slot, operation: Operation::Fsync, last: false, outcome, service });
+        done.push(Completion {
+            slot,
+            operation: Operation::Fsync,
+            last: false,
+            outcome,
+            service,
+            endpoint: 0,
+        });
     }
     let service = finished.took - synced.unwrap_or(0);
-    done.push(Completion { slot, operation: finished.task.operation, last: true, outcome, service });
+    done.push(Completion {
+        slot,
+        operation: finished.task.operation,
+        last: true,
+        outcome,
+        service,
+        endpoint: 0,
+    });
 }
 
 fn waker(bell: &SyncSender<()>) -> Waker {

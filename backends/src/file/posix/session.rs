@@ -73,6 +73,9 @@ impl Session {
             Operation::Delete => plain(self.files.delete(&self.key).map(|()| 0).map_err(|error| error.fault)),
             Operation::Mkdir => plain(self.files.mkdir(&self.key).map(|()| 0).map_err(|error| error.fault)),
             Operation::Rmdir => plain(self.files.rmdir(&self.key).map(|()| 0).map_err(|error| error.fault)),
+            Operation::Copy | Operation::FirstByte | Operation::ListPage => {
+                plain(Err(Fault::os(libc::EOPNOTSUPP)))
+            }
         }
     }
 

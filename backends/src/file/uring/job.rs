@@ -86,6 +86,7 @@ impl Job {
         object: crate::executor::ObjectId { pool: iobench_core::plan::PoolId(0), key: 0 },
         offset: 0,
         length: 0,
+        manner: crate::executor::Manner::Plain,
     })
     .idle();
 
@@ -533,10 +534,24 @@ impl UringExecutor {
         }
         if let (Some(service), Outcome::Done(_)) = (job.synced, outcome) {
             let outcome = Outcome::Done(0);
-            done.push(Completion { slot, operation: Operation::Fsync, last: false, outcome, service });
+            done.push(Completion {
+                slot,
+                operation: Operation::Fsync,
+                last: false,
+                outcome,
+                service,
+                endpoint: 0,
+            });
         }
         let service = job.spent + now.saturating_sub(job.mark);
-        done.push(Completion { slot, operation: job.task.operation, last: true, outcome, service });
+        done.push(Completion {
+            slot,
+            operation: job.task.operation,
+            last: true,
+            outcome,
+            service,
+            endpoint: 0,
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{State, UringExecutor};
 use crate::error::Fault;
-use crate::executor::{Clock, Completion, Executor, ExecutorSpec, ObjectId, Objects, Outcome, Task};
+use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Manner, ObjectId, Objects, Outcome, Task};
 use crate::file::aligned::AlignedBuffer;
 use crate::file::target::FileTarget;
 use iobench_core::plan::{FileOptions, Fsync, PoolId};
@@ -106,7 +106,7 @@ impl Bench {
 
     fn run(&mut self, operation: Operation, offset: u64, length: u64) -> Vec<Completion> {
         let object = ObjectId { pool: PoolId(0), key: 0 };
-        self.executor.start(0, Task { operation, object, offset, length });
+        self.executor.start(0, Task { operation, object, offset, length, manner: Manner::Plain });
         let mut done = Vec::new();
         let begun = Instant::now();
         while !done.iter().any(|completion: &Completion| completion.last) {
@@ -291,7 +291,9 @@ fn dropping_an_executor_with_something_in_flight_is_safe() {
     rustix::fs::mkfifoat(rustix::fs::CWD, bench.path(), rustix::fs::Mode::RWXU).unwrap();
     let _writer = std::fs::OpenOptions::new().read(true).write(true).open(bench.path()).unwrap();
     let object = ObjectId { pool: PoolId(0), key: 0 };
-    bench.executor.start(0, Task { operation: Operation::Get, object, offset: 0, length: 10 });
+    bench
+        .executor
+        .start(0, Task { operation: Operation::Get, object, offset: 0, length: 10, manner: Manner::Plain });
     let mut done = Vec::new();
     for _ in 0..5 {
         bench.executor.turn(Duration::from_millis(10), &mut done).unwrap();

@@ -17,7 +17,9 @@ use super::path::Path;
 use super::problems::Problems;
 use super::units::{Count, TimeSpan};
 use super::yaml::Node;
-use crate::plan::{ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, Timeouts, Uri};
+use crate::plan::{
+    ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, StorageOptions, Timeouts, Uri,
+};
 use pools::Pools;
 use std::time::Duration;
 
@@ -74,6 +76,7 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
             stages,
             errors: error_policy(config, problems),
             file,
+            storage: StorageOptions::default(),
             timeouts,
         },
         agents,
