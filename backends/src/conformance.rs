@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "it is called from tests, and says what is wrong")]
 
 use crate::backend::Backend;
+use crate::error::Fault;
 use crate::executor::{
     Clock, Completion, Executor, ExecutorSpec, Inspector, Manner, ObjectId, Objects, Outcome, Task,
 };
@@ -43,6 +44,7 @@ pub fn check_executor(backend: &Backend) {
     executors_get_what_storage_put(backend, &sample);
     executors_work_on_blocks(backend, &sample);
     executors_report_what_is_missing(backend, &sample);
+    executors_fail_when_an_inspector_says_so(backend, &sample);
     executors_list_and_stat(backend, &sample);
     cancelled_puts_leave_all_or_nothing(backend, &sample);
     for size in (0..SIZES.len() as u64).chain([100, 200]) {
@@ -238,6 +240,25 @@ fn executors_report_what_is_missing(backend: &Backend, sample: &Arc<Sample>) {
     }
 }
 
+/// What looks at the bytes decides: the operation ends with its fault, and the next one is not touched by it.
+fn executors_fail_when_an_inspector_says_so(backend: &Backend, sample: &Arc<Sample>) {
+    const SIZE: u64 = 4 * BUFFER as u64;
+    let refused = Fault::of(ErrorClass::Corrupt);
+    let refuses: Inspector = Box::new(move |object, offset, _| match (object.key, offset) {
+        (100, 0) => Ok(()),
+        (100, _) => Err(refused),
+        _ => Ok(()),
+    });
+    let mut driver = Driver::inspecting(backend, sample, 2, refuses);
+    driver.run(&[task(Operation::Put, 100, 0, SIZE), task(Operation::Put, 200, 0, SIZE)]);
+    let outcomes = driver.run(&[task(Operation::Get, 100, 0, SIZE), task(Operation::Get, 200, 0, SIZE)]);
+    for (task, outcome) in outcomes {
+        let expected =
+            if task.object.key == 100 { Outcome::Failed(refused) } else { Outcome::Done(task.length) };
+        assert_eq!(outcome, expected, "{task:?}");
+    }
+}
+
 fn executors_list_and_stat(backend: &Backend, sample: &Arc<Sample>) {
     let mut driver = Driver::new(backend, sample, 2);
     let outcome = driver.run(&[task(Operation::Stat, 4, 0, 0)])[0].1;
@@ -329,7 +350,12 @@ impl Driver {
             let start = offset as usize;
             let mut seen = sink.lock().unwrap_or_else(PoisonError::into_inner);
             seen[start..start + bytes.len()].copy_from_slice(bytes);
+            Ok(())
         });
+        Self { seen, ..Self::inspecting(backend, sample, slots, inspector) }
+    }
+
+    fn inspecting(backend: &Backend, sample: &Arc<Sample>, slots: u32, inspector: Inspector) -> Self {
         let spec = ExecutorSpec {
             slots,
             buffer: BUFFER,
@@ -341,7 +367,7 @@ impl Driver {
             inspector: Some(inspector),
         };
         let executor = backend.executor(spec).expect("an executor");
-        Self { executor, slots, seen }
+        Self { executor, slots, seen: Arc::default() }
     }
 
     fn run(&mut self, tasks: &[Task]) -> Vec<(Task, Outcome)> {

@@ -130,8 +130,8 @@ pub trait Executor {
 /// Ends an executor's turn early, from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// Looks at everything that is read: slot, offset in the object, bytes.
-pub type Inspector = Box<dyn FnMut(u32, u64, &[u8]) + Send>;
+/// Looks at everything that is read: the object, the offset in it, the bytes. An error ends the operation with it.
+pub type Inspector = Box<dyn FnMut(ObjectId, u64, &[u8]) -> Result<(), Fault> + Send>;
 
 /// What an executor is made for.
 pub struct ExecutorSpec {

@@ -1,6 +1,6 @@
 //! For stores that answer at once: a task is done when it is started.
 
-use crate::error::StorageError;
+use crate::error::{Fault, StorageError};
 use crate::executor::{
     Clock, Completion, Executor, ExecutorSpec, Inspector, Objects, Outcome, Task, Turn, Waker,
 };
@@ -21,8 +21,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) look: Option<Look<'a>>,
 }
 
-/// Sees what is read: offset in the object, bytes.
-pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]);
+/// Sees what is read: offset in the object, bytes. An error ends the task with it.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), Fault>;
 
 /// Does each task where it is started. Its concurrency is that of the threads.
 pub(crate) struct InlineExecutor {
@@ -52,7 +52,7 @@ impl InlineExecutor {
 impl Executor for InlineExecutor {
     fn start(&mut self, slot: u32, task: Task) {
         let mut looking =
-            self.inspector.as_mut().map(|look| |offset, bytes: &[u8]| look(slot, offset, bytes));
+            self.inspector.as_mut().map(|look| |offset, bytes: &[u8]| look(task.object, offset, bytes));
         let mut hands = Hands {
             objects: &*self.objects,
             key: &mut self.key,

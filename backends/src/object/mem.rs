@@ -84,7 +84,7 @@ impl Mem {
         &self,
         key: &[u8],
         buffer: &mut [u8],
-        sink: &mut dyn FnMut(u64, &[u8]),
+        sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), Fault>,
     ) -> Result<u64, Fault> {
         let object = self.find(key)?;
         let bytes = object.read().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +92,7 @@ impl Mem {
         for piece in bytes.chunks(buffer.len().max(1)) {
             let copy = &mut buffer[..piece.len()];
             copy.copy_from_slice(piece);
-            sink(offset, copy);
+            sink(offset, copy)?;
             offset += piece.len() as u64;
         }
         Ok(offset)
@@ -102,10 +102,9 @@ impl Mem {
         hands.key.clear();
         hands.objects.name(task.object, hands.key);
         let key = &**hands.key;
-        let mut look = |offset, bytes: &[u8]| {
-            if let Some(look) = &mut hands.look {
-                look(offset, bytes);
-            }
+        let mut look = |offset, bytes: &[u8]| match &mut hands.look {
+            Some(look) => look(offset, bytes),
+            None => Ok(()),
         };
         let content = |offset: u64, length: u64| {
             let start = hands.objects.start(task.object, offset);
@@ -130,7 +129,7 @@ impl Mem {
             Operation::Read => {
                 let buffer = &mut hands.buffer[..task.length as usize];
                 let read = self.copy_out(key, task.offset, buffer)?;
-                look(task.offset, &buffer[..read]);
+                look(task.offset, &buffer[..read])?;
                 if read < buffer.len() { Err(Fault::TRUNCATED) } else { Ok(read as u64) }
             }
             Operation::Write => {
@@ -203,8 +202,11 @@ impl Storage for Mem {
     }
 
     fn get(&self, key: &[u8], buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Result<u64, StorageError> {
-        self.copy_through(key, buffer, &mut |_, bytes| sink(bytes))
-            .map_err(|fault| fault.at("read", self.place(key)))
+        let mut all = |_, bytes: &[u8]| {
+            sink(bytes);
+            Ok(())
+        };
+        self.copy_through(key, buffer, &mut all).map_err(|fault| fault.at("read", self.place(key)))
     }
 
     fn read(&self, key: &[u8], offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {

@@ -165,7 +165,7 @@ impl Recorder {
 
     #[cold]
     fn add_slot(&mut self, operation: Operation, band: Band) -> u8 {
-        let index = u8::try_from(self.slots.len()).expect("there are 90 cells at most");
+        let index = u8::try_from(self.slots.len()).expect("operations times bands are fewer");
         self.index[operation as usize][band.index()] = index;
         let service = Histogram::new();
         self.slots.push(Slot { operation, band, bytes: 0, service_sum: 0, service, response: None });

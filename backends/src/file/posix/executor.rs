@@ -28,8 +28,8 @@ impl PosixExecutor {
         let sessions = (0..spec.slots).map(session).collect();
         let inspector = spec.inspector.map(|inspector| -> SharedInspector {
             let inspector = Mutex::new(inspector);
-            Arc::new(move |slot, offset, bytes: &[u8]| {
-                (inspector.lock().unwrap_or_else(PoisonError::into_inner))(slot, offset, bytes);
+            Arc::new(move |object, offset, bytes: &[u8]| {
+                (inspector.lock().unwrap_or_else(PoisonError::into_inner))(object, offset, bytes)
             })
         });
         let (pool, finished) = Pool::new(sessions, spec.slots, spec.clock, &waker, inspector.as_ref())

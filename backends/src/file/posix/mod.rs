@@ -164,7 +164,7 @@ pub(crate) fn read_whole(
     target: &FileTarget,
     size: Option<u64>,
     buffer: &mut [u8],
-    sink: &mut dyn FnMut(u64, &[u8]) -> bool,
+    sink: &mut dyn FnMut(u64, &[u8]) -> Result<bool, Fault>,
 ) -> Result<u64, Fault> {
     let mut done = 0;
     loop {
@@ -177,7 +177,7 @@ pub(crate) fn read_whole(
         let ask = if target.direct { want.next_multiple_of(ALIGNMENT).min(buffer.len()) } else { want };
         let read = again(|| rustix::io::pread(file, &mut buffer[..ask], done))?;
         let fresh = (read as u64).min(rest) as usize;
-        if !sink(done, &buffer[..fresh]) {
+        if !sink(done, &buffer[..fresh])? {
             return Ok(done);
         }
         let next = done + fresh as u64;
@@ -205,7 +205,7 @@ impl Storage for PosixFiles {
         let file = self.open(key, false).map_err(&error)?;
         let mut all = |_, piece: &[u8]| {
             sink(piece);
-            true
+            Ok(true)
         };
         read_whole(&file, &self.target, None, buffer, &mut all).map_err(error)
     }

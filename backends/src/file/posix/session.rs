@@ -31,8 +31,8 @@ struct OpenFile {
 /// How a task ended here: the outcome, and how long its fsync took, nanoseconds.
 pub(crate) type Performed = (Outcome, Option<u64>);
 
-/// Sees what a session reads: offset in the object, bytes.
-pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]);
+/// Sees what a session reads: offset in the object, bytes. An error ends the task with it.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), Fault>;
 
 impl Session {
     pub(crate) fn new(
@@ -82,8 +82,8 @@ impl Session {
     fn get(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
         let read = self.files.open(&self.key, false).and_then(|file| {
             let mut sink = |offset, piece: &[u8]| {
-                look(offset, piece);
-                !cancelled.load(Ordering::Relaxed)
+                look(offset, piece)?;
+                Ok(!cancelled.load(Ordering::Relaxed))
             };
             read_whole(&file, &self.files.target, Some(task.length), self.buffer.bytes_mut(), &mut sink)
         });
@@ -108,7 +108,7 @@ impl Session {
         let buffer = &mut self.buffer.bytes_mut()[..task.length as usize];
         let file = &self.open[place].as_ref().expect("it has just been opened").file;
         let read = read_block(file, task.offset, buffer)?;
-        look(task.offset, &buffer[..read]);
+        look(task.offset, &buffer[..read])?;
         if read < buffer.len() { Err(Fault::TRUNCATED) } else { Ok(read as u64) }
     }
 

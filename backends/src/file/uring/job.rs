@@ -400,7 +400,9 @@ impl UringExecutor {
         }
         if let Some(inspector) = self.inspector.as_mut().filter(|_| !job.writes()) {
             let piece = &self.ring.buffer(slot)[..(reached - before) as usize];
-            inspector(slot, job.task.offset + before, piece);
+            if let Err(fault) = inspector(job.task.object, job.task.offset + before, piece) {
+                return self.fail(slot, fault, now, done);
+            }
         }
         match (whole, reached == length) {
             (true, false) => self.next_piece(slot, now, done),
