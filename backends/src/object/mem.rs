@@ -1,6 +1,6 @@
 //! Objects in the memory of this process. One store a process, so that all its agents see the same objects.
 
-use super::inline::{Hands, Immediate};
+use super::inline::{Hands, Immediate, Look};
 use crate::error::{Fault, StorageError};
 use crate::executor::{Clock, Manner, ObjectId, Outcome, Task};
 use crate::storage::{Content, Page, Storage, Token};
@@ -98,7 +98,7 @@ impl Mem {
         key: &[u8],
         (from, length): (u64, u64),
         buffer: &mut [u8],
-        sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), Fault>,
+        sink: Look<'_>,
     ) -> Result<u64, Fault> {
         let object = self.find(key)?;
         let bytes = object.read().unwrap_or_else(PoisonError::into_inner);

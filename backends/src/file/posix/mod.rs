@@ -167,13 +167,16 @@ pub(crate) fn creating(fresh: bool) -> OFlags {
     OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | existing
 }
 
+/// Takes what is read, with its offset; says whether to go on.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<bool, Fault>;
+
 /// Reads `size` bytes of an object from `from` on, or all there is if that is not known; gives how many.
 pub(crate) fn read_whole(
     file: &OwnedFd,
     target: &FileTarget,
     (from, size): (u64, Option<u64>),
     buffer: &mut [u8],
-    sink: &mut dyn FnMut(u64, &[u8]) -> Result<bool, Fault>,
+    sink: Sink<'_>,
 ) -> Result<u64, Fault> {
     let mut done = 0;
     loop {
