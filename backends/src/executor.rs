@@ -40,7 +40,8 @@ pub enum Manner {
 pub struct Task {
     /// What.
     pub operation: Operation,
-    /// With which object. `list` reads a page of the directory that it is in.
+    /// With which object. `list` reads the directory that it is in: a page of it, or in an object store page by page
+    /// all of it.
     pub object: ObjectId,
     /// Where the block begins, bytes; 0 for whole objects.
     pub offset: u64,
@@ -65,11 +66,12 @@ pub trait Objects: Send + Sync {
 /// How a task, or its fsync, ended.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Well. With the bytes moved; for `stat` the object's size, for `list` the keys on the page.
+    /// Well. With the bytes moved; for `stat` the object's size, for `list` the keys, for a batch the objects.
     Done(u64),
     /// Badly.
     Failed(Fault),
-    /// It was cancelled, and what it had written is removed.
+    /// It was cancelled, and what it had written is removed. An object store may yet have got all of it: then the
+    /// object is there as a whole.
     Cancelled,
 }
 
@@ -115,6 +117,12 @@ pub trait Executor {
 
     /// Ends a turn from another thread.
     fn waker(&self) -> Waker;
+
+    /// How long the store asked to wait (`Retry-After`) when it last failed the slot's task; until the slot's next
+    /// failure.
+    fn pause(&self, _slot: u32) -> Option<Duration> {
+        None
+    }
 
     /// Where it goes, in the order of [`Completion::endpoint`]; empty where there is no choice.
     fn endpoints(&self) -> Vec<String> {
