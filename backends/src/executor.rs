@@ -65,11 +65,12 @@ pub trait Objects: Send + Sync {
 /// How a task, or its fsync, ended.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Well. With the bytes moved; for `stat` the object's size, for `list` and `list_page` the keys listed.
+    /// Well. With the bytes moved; for `stat` the object's size, for `list` and `list_page` the keys listed, for a batch the objects.
     Done(u64),
     /// Badly.
     Failed(Fault),
-    /// It was cancelled, and what it had written is removed.
+    /// It was cancelled, and what it had written is removed. An object store may yet have got all of it: then the
+    /// object is there as a whole.
     Cancelled,
 }
 
@@ -115,6 +116,12 @@ pub trait Executor {
 
     /// Ends a turn from another thread.
     fn waker(&self) -> Waker;
+
+    /// How long the store asked to wait (`Retry-After`) when it last failed the slot's task; until the slot's next
+    /// failure.
+    fn pause(&self, _slot: u32) -> Option<Duration> {
+        None
+    }
 
     /// Where it goes, in the order of [`Completion::endpoint`]; empty where there is no choice.
     fn endpoints(&self) -> Vec<String> {

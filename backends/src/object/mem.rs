@@ -161,18 +161,17 @@ impl Mem {
             Operation::Delete => match task.manner {
                 Manner::Batch(count) => {
                     self.remove_batch(task.object, count, hands);
-                    Ok(0)
+                    Ok(count.into())
                 }
                 _ => self.remove(key).map(|_| 0),
             },
             Operation::Copy => {
                 let Manner::To(to) = task.manner else { return Err(Fault::of(ErrorClass::Invalid)) };
                 let bytes = self.find(key)?.read().unwrap_or_else(PoisonError::into_inner).to_vec();
-                let size = bytes.len() as u64;
                 hands.key.clear();
                 hands.objects.name(to, hands.key);
                 self.insert(hands.key, bytes);
-                Ok(size)
+                Ok(0)
             }
             Operation::Fsync | Operation::Mkdir | Operation::Rmdir => Ok(0),
             Operation::FirstByte | Operation::ListPage => Err(Fault::of(ErrorClass::Invalid)),

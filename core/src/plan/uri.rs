@@ -65,10 +65,11 @@ pub struct Uri {
     pub path: String,
 }
 
-/// What the path of an object store's target is made of: `host:port/bucket/prefix`.
+/// What the path of an object store's target is made of: `host:port/bucket/prefix`; for Azure also
+/// `account.blob.core.windows.net/container/prefix` and `host:port/account/container/prefix`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Bucket<'a> {
-    /// `host:port`, if the target addresses a service itself.
+    /// `host:port` or a host with dots, if the target addresses a service itself.
     pub endpoint: Option<&'a str>,
     /// The bucket or container; empty when none is named.
     pub name: &'a str,
@@ -133,13 +134,18 @@ impl Uri {
         if !self.scheme.is_object_store() {
             return None;
         }
-        let first = self.path.split_once('/').unwrap_or((&self.path, ""));
-        let (endpoint, rest) = match first {
-            // No bucket has a colon in its name.
-            (address, rest) if address.contains(':') => (Some(address), rest),
-            _ => (None, self.path.as_str()),
+        let cut = |path| -> (&str, &str) { str::split_once(path, '/').unwrap_or((path, "")) };
+        let azure = self.scheme == Scheme::Az;
+        let (first, others) = cut(&self.path);
+        let addressed = first.contains(':');
+        // No bucket has a colon in its name, and no container a dot.
+        let (endpoint, rest) = match addressed || azure && first.contains('.') {
+            false => (None, self.path.as_str()),
+            // An emulator's account comes before its containers.
+            true if azure && addressed => (Some(first), cut(others).1),
+            true => (Some(first), others),
         };
-        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let (name, prefix) = cut(rest);
         Some(Bucket { endpoint, name, prefix: prefix.trim_matches('/') })
     }
 
@@ -196,6 +202,11 @@ mod tests {
         assert_eq!(parts("gs://bucket/a/b/"), of(None, "bucket", "a/b"));
         assert_eq!(parts("s3://10.0.0.1:9000/bucket/a"), of(Some("10.0.0.1:9000"), "bucket", "a"));
         assert_eq!(parts("s3://host:9000"), of(Some("host:9000"), "", ""));
+        assert_eq!(parts("s3://my.bucket/a"), of(None, "my.bucket", "a"));
+        let (service, emulator) = (Some("me.blob.core.windows.net"), Some("127.0.0.1:10000"));
+        assert_eq!(parts("az://me.blob.core.windows.net/box/a"), of(service, "box", "a"));
+        assert_eq!(parts("az://127.0.0.1:10000/account/box/a"), of(emulator, "box", "a"));
+        assert_eq!(parts("az://127.0.0.1:10000/account"), of(emulator, "", ""));
         assert_eq!(parts("file:///mnt/a:b"), None);
         assert_eq!(Uri::service("host:443"), "https://host:443");
         assert_eq!(Uri::service("host:9000"), "http://host:9000");

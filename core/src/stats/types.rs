@@ -258,12 +258,9 @@ impl ErrorClass {
             | Self::Network
             | Self::Truncated
             | Self::Other => true,
-            Self::NotFound
-            | Self::Exists
-            | Self::Denied
-            | Self::NoSpace
-            | Self::Invalid
-            | Self::Corrupt => false,
+            Self::NotFound | Self::Exists | Self::Denied | Self::NoSpace | Self::Invalid | Self::Corrupt => {
+                false
+            }
         }
     }
 
