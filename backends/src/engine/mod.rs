@@ -17,6 +17,7 @@ mod stage;
 mod tests;
 mod timeline;
 mod validate;
+mod verify;
 mod worker;
 
 pub use validate::Loader;
