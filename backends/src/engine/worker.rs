@@ -186,6 +186,7 @@ impl Worker {
                         Slot { task, kind, in_use: true, issued: now, begun: now, ..FREE };
                     self.start(slot, task);
                 }
+                Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
                 Feed::Waiting => return,
                 Feed::Exhausted => {
                     self.exhausted = true;
@@ -331,6 +332,14 @@ impl Worker {
             self.seat.control.count_error(fault, task.operation.name(), place);
         }
         self.count(task.operation, outcome, service, bytes);
+    }
+
+    /// Counts what failed without being a task.
+    #[cold]
+    fn count_failure(&mut self, operation: Operation, fault: Fault, pool: PoolId) {
+        let place = || self.seat.prepared.place(ObjectId { pool, key: 0 });
+        self.seat.control.count_error(fault, operation.name(), place);
+        self.recorder.error(operation, fault.class, fault.code);
     }
 
     #[inline]

@@ -315,6 +315,22 @@ fn cleanup_removes_made_directories_too() {
 }
 
 #[test]
+fn cleanup_leaves_directories_that_are_not_ours() {
+    let directory = memory();
+    let put = pool("new/", Naming::Put, u64::MAX, 10);
+    let stages = vec![execute(20, vec![entry(Operation::Put, 0)]), cleanup(&[0, 1])];
+    let mut rig = Rig::new(files(directory.path(), vec![put, pool("empty/", Naming::Put, 5, 10)], stages));
+    let theirs = ["target/empty", "target/new/obj_99999999", "target/new/obj_1x"];
+    theirs.iter().for_each(|name| std::fs::create_dir_all(directory.path().join(name)).unwrap());
+    rig.validate().unwrap();
+    rig.run(0).done();
+    let totals = rig.run(1).done();
+    assert!(totals.tally.errors.is_empty(), "{:?}", totals.tally.errors);
+    assert!(theirs.iter().all(|name| directory.path().join(name).is_dir()), "empty as they are");
+    assert!(tree(directory.path()).is_empty());
+}
+
+#[test]
 fn a_prepare_does_not_pass_over_what_took_too_long() {
     let directory = on_disk();
     let mut plan = files(directory.path(), vec![prepared(1, 10)], vec![prepare(&[0])]);
