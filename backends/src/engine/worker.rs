@@ -77,6 +77,9 @@ pub(super) struct Worker {
     lag: u64,
     exhausted: bool,
     jitter: u64,
+    /// Where what is being counted was done, if there is a choice.
+    endpoint: Option<u16>,
+    has_endpoints: bool,
 }
 
 impl Worker {
@@ -104,8 +107,11 @@ impl Worker {
         let plan = &seat.prepared.plan;
         let slots = seat.prepared.slots(seat.thread);
         seat.control.add_waker(executor.waker());
-        let recorder = || Box::new(Recorder::new(&cells_of(plan, seat.stage)));
+        let endpoints = executor.endpoints();
+        let recorder = || Box::new(Recorder::new(&cells_of(plan, seat.stage)).with_endpoints(&endpoints));
         Self {
+            endpoint: None,
+            has_endpoints: !endpoints.is_empty(),
             executor,
             source,
             policy: plan.errors,
@@ -249,11 +255,13 @@ impl Worker {
     fn settle(&mut self, now: u64) {
         let mut done = std::mem::take(&mut self.done);
         for completion in done.drain(..) {
+            self.endpoint = self.has_endpoints.then_some(completion.endpoint);
             match (completion.last, completion.outcome) {
                 (false, outcome) => self.count(completion.operation, outcome, completion.service, 0),
                 (true, outcome) => self.complete(completion.slot, outcome, completion.service, now),
             }
         }
+        self.endpoint = None;
         self.done = done;
     }
 
@@ -344,6 +352,13 @@ impl Worker {
 
     #[inline]
     fn count(&mut self, operation: Operation, outcome: Outcome, service: u64, bytes: u64) {
+        if let Some(endpoint) = self.endpoint.filter(|_| !operation.is_part()) {
+            match outcome {
+                Outcome::Done(_) => self.recorder.record_at(endpoint, bytes, service),
+                Outcome::Failed(_) => self.recorder.error_at(endpoint),
+                Outcome::Cancelled => {}
+            }
+        }
         match outcome {
             Outcome::Done(_) => self.recorder.record(operation, bytes, service),
             Outcome::Failed(fault) => self.recorder.error(operation, fault.class, fault.code),

@@ -7,7 +7,7 @@ use super::subject::subject;
 use crate::results::{AgentResult, AgentStage, Basis, Condition, Place, Results, StageResult};
 use iobench_core::controller::{AgentEnd, Label};
 use iobench_core::stats::Tally;
-use iobench_core::stats::summary::{Latency, Row, Scope};
+use iobench_core::stats::summary::{EndpointRow, Latency, Row, Scope};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -74,6 +74,8 @@ struct Stage<'a> {
     basis: &'static str,
     operations: Vec<Line>,
     groups: Vec<Line>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint<'a>>,
     #[serde(flatten)]
     failures: Failures,
     together: Option<Together>,
@@ -94,6 +96,17 @@ struct Line {
     throughput_mibps: f64,
     service_us: Option<Times>,
     response_us: Option<Times>,
+}
+
+#[derive(Serialize)]
+struct Endpoint<'a> {
+    endpoint: &'a str,
+    count: u64,
+    errors: u64,
+    bytes: u64,
+    ops_per_sec: f64,
+    throughput_mibps: f64,
+    service_us: Option<Times>,
 }
 
 #[derive(Serialize)]
@@ -276,6 +289,7 @@ fn stage_json<'a>(results: &Results, stage: &'a StageResult) -> Stage<'a> {
         },
         operations: lines(&stage.total.rows, false),
         groups: lines(&stage.total.rows, true),
+        endpoints: stage.total.endpoints.iter().map(endpoint).collect(),
         failures: failures(&stage.total.tally),
         together,
         time_series_complete: !stage.series_incomplete(),
@@ -306,6 +320,18 @@ fn part_json(results: &Results, stage: &StageResult, part: &AgentStage) -> Part 
             bytes: difference.bytes.into(),
             errors: difference.errors.into(),
         }),
+    }
+}
+
+fn endpoint(row: &EndpointRow) -> Endpoint<'_> {
+    Endpoint {
+        endpoint: &row.name,
+        count: row.count,
+        errors: row.errors,
+        bytes: row.bytes,
+        ops_per_sec: row.ops_per_sec,
+        throughput_mibps: row.mib_per_sec,
+        service_us: (row.count > 0).then(|| times(&row.service)),
     }
 }
 

@@ -15,7 +15,7 @@ pub use hlog::{hlog_header, hlog_lines};
 pub use json::{SCHEMA, environment, json};
 pub use subject::{Subject, subject};
 pub use text::text;
-pub use tsv::{series_header, series_row, stage_tsv, tsv};
+pub use tsv::{endpoints_tsv, series_header, series_row, stage_tsv, tsv};
 
 use iobench_core::stats::Group;
 

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The fact in which an engine tells how many operations it had to leave to the kernel.
 const STUCK: &str = "stuck operations";
 
+/// So many endpoints fit on a screen.
+const ENDPOINTS_SHOWN: usize = 8;
+
 /// The fact in which an engine names the first object that was not what was written.
 const CORRUPT: &str = "corrupt";
 
@@ -110,8 +113,29 @@ fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
         let rates = rates.collect::<Vec<_>>().join("; ");
         line!(out, "  while all ran, {}: {rates}", span(together.duration()));
     }
+    endpoints(out, stage);
     failures(out, stage);
     beside(out, results, stage);
+}
+
+/// What each endpoint did, where there are several: the busiest first, and not more than fit.
+fn endpoints(out: &mut String, stage: &StageResult) {
+    let mut rows: Vec<_> = stage.total.endpoints.iter().collect();
+    if rows.len() < 2 {
+        return;
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse((row.count, row.errors)));
+    for row in rows.iter().take(ENDPOINTS_SHOWN) {
+        let (count, ops) = (grouped(row.count), rate(row.ops_per_sec));
+        let (p50, p99) = (latency(row.service.p50), latency(row.service.p99));
+        let errors =
+            if row.errors == 0 { String::new() } else { format!(", {} errors", grouped(row.errors)) };
+        let mib = rate(row.mib_per_sec);
+        line!(out, "  at {}: {count}, {ops} ops/s, {mib} MiB/s, p50 {p50}, p99 {p99}{errors}", row.name);
+    }
+    if rows.len() > ENDPOINTS_SHOWN {
+        line!(out, "  and {} more endpoints; all are in endpoints.tsv", rows.len() - ENDPOINTS_SHOWN);
+    }
 }
 
 fn stage_title(results: &Results, stage: &StageResult) -> String {

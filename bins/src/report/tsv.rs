@@ -11,6 +11,10 @@ const RESULTS: &str = "operation\tsize_bucket\tbucket_idx\tmean_us\tp50_us\tp90_
      avg_bytes\tops_per_sec\tthroughput_mibps\tcount\tmin_us\tp999_us\tresponse_mean_us\tresponse_p50_us\t\
      response_p90_us\tresponse_p99_us\tresponse_p999_us\tresponse_max_us\terrors\tlabel";
 
+/// The columns of the endpoints.
+const ENDPOINTS: &str = "stage\tendpoint\tops\terrors\tbytes\tops_per_sec\tthroughput_mibps\t\
+     mean_us\tp50_us\tp90_us\tp99_us\tp999_us\tmax_us";
+
 /// The columns of the time series.
 const SERIES: &str = "agent_id\ttimestamp_epoch_ms\telapsed_s\tstage\t\
      get_ops\tget_bytes\tget_iops\tget_mbps\tget_mean_us\tget_p50_us\tget_p90_us\tget_p99_us\t\
@@ -43,6 +47,37 @@ pub fn stage_tsv(measured: &Measured, label: Label) -> String {
         result_row(&mut out, row, [operation, bucket], index, label);
     }
     out
+}
+
+/// What each endpoint did in each stage; `None` when there was no choice.
+#[must_use]
+pub fn endpoints_tsv(results: &Results) -> Option<String> {
+    let stages = || results.stages.iter().filter(|stage| !stage.total.endpoints.is_empty());
+    stages().next()?;
+    let mut out = format!("{ENDPOINTS}\n");
+    for stage in stages() {
+        for row in &stage.total.endpoints {
+            let service = (row.count > 0).then_some(row.service);
+            let time = |of: fn(&Latency) -> f64| number(service.as_ref().map(of));
+            let fields = [
+                field(&stage.name),
+                field(&row.name),
+                row.count.to_string(),
+                row.errors.to_string(),
+                row.bytes.to_string(),
+                number(Some(row.ops_per_sec)),
+                number(Some(row.mib_per_sec)),
+                time(|l| l.mean),
+                time(|l| l.p50),
+                time(|l| l.p90),
+                time(|l| l.p99),
+                time(|l| l.p99_9),
+                time(|l| l.max),
+            ];
+            push_line(&mut out, &fields);
+        }
+    }
+    Some(out)
 }
 
 /// Groups come after all bands.

@@ -44,6 +44,9 @@ pub(super) fn write(
             }
         }
     }
+    if let Some(table) = report::endpoints_tsv(results) {
+        put(&mut directory, "endpoints.tsv", &table)?;
+    }
     series(&mut directory, results, source, &folders)?;
     events(&mut directory, source)?;
     Ok(directory.publish()?)

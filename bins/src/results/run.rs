@@ -11,7 +11,7 @@ use super::timeline::Timeline;
 use super::together::{Together, together};
 use iobench_core::controller::{AgentEnd, AgentOutcome, Outcome};
 use iobench_core::message::{AgentIndex, Capabilities};
-use iobench_core::stats::summary::{Row, rows};
+use iobench_core::stats::summary::{self, EndpointRow, Row, rows};
 use iobench_core::stats::{Difference, StageAccount, StageTotals, Tally, merge_tallies};
 use iobench_core::time::Mono;
 use std::path::{Path, PathBuf};
@@ -106,6 +106,8 @@ pub struct Measured {
     pub tally: Tally,
     /// Its table: each operation after its size bands, then the groups.
     pub rows: Vec<Row>,
+    /// The endpoints of an object store, where there are several.
+    pub endpoints: Vec<EndpointRow>,
 }
 
 /// What one agent measured in a stage.
@@ -293,6 +295,7 @@ fn total(agents: &[AgentStage], timeline: &Timeline) -> Result<Measured, Unreada
 
 impl Measured {
     fn new(tally: Tally, duration: Duration) -> Result<Self, Unreadable> {
-        Ok(Self { rows: rows(&tally, duration)?, duration, tally })
+        let endpoints = summary::endpoints(&tally, duration)?;
+        Ok(Self { rows: rows(&tally, duration)?, endpoints, duration, tally })
     }
 }

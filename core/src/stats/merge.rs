@@ -1,7 +1,9 @@
 //! Exact merging: counts and sums are added, percentiles come from added histograms, nothing is averaged.
 
 use super::histogram::{BadHistogram, Histogram};
-use super::types::{Band, Cell, CpuShare, Encoded, ErrorClass, ErrorCount, Interval, Operation, Tally};
+use super::types::{
+    Band, Cell, CpuShare, Encoded, EndpointTally, ErrorClass, ErrorCount, Interval, Operation, Tally,
+};
 use crate::time::Mono;
 use std::collections::BTreeMap;
 
@@ -13,6 +15,16 @@ pub struct TallySum {
     retries: u64,
     retry_time: u64,
     cancelled: u64,
+    endpoints: BTreeMap<String, EndpointSum>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct EndpointSum {
+    count: u64,
+    bytes: u64,
+    errors: u64,
+    service_sum: u64,
+    service: Histogram,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -35,6 +47,16 @@ impl TallySum {
     pub fn add(&mut self, tally: &Tally) -> Result<(), BadHistogram> {
         let open = |cell: &Cell| Ok((cell.service.open()?, cell.response.open()?));
         let opened = tally.cells.iter().map(open).collect::<Result<Vec<_>, BadHistogram>>()?;
+        let endpoints = tally.endpoints.iter().map(|endpoint| endpoint.service.open());
+        let endpoints = endpoints.collect::<Result<Vec<_>, BadHistogram>>()?;
+        for (endpoint, service) in tally.endpoints.iter().zip(&endpoints) {
+            let sum = self.endpoints.entry(endpoint.name.clone()).or_default();
+            sum.count = sum.count.saturating_add(endpoint.count);
+            sum.bytes = sum.bytes.saturating_add(endpoint.bytes);
+            sum.errors = sum.errors.saturating_add(endpoint.errors);
+            sum.service_sum = sum.service_sum.saturating_add(endpoint.service_sum);
+            sum.service.merge_opened(service);
+        }
         for (cell, (service, response)) in tally.cells.iter().zip(&opened) {
             let sum = self.cells.entry((cell.operation, cell.band)).or_default();
             sum.count = sum.count.saturating_add(cell.count);
@@ -70,7 +92,27 @@ impl TallySum {
         let errors = errors
             .map(|(&(operation, class, code), &count)| ErrorCount { operation, class, code, count })
             .collect();
-        Tally { cells, errors, retries: self.retries, retry_time: self.retry_time, cancelled: self.cancelled }
+        Tally {
+            cells,
+            errors,
+            retries: self.retries,
+            retry_time: self.retry_time,
+            cancelled: self.cancelled,
+            endpoints: self.endpoints.iter().map(|(name, sum)| sum.encode(name)).collect(),
+        }
+    }
+}
+
+impl EndpointSum {
+    fn encode(&self, name: &str) -> EndpointTally {
+        EndpointTally {
+            name: name.to_owned(),
+            count: self.count,
+            bytes: self.bytes,
+            errors: self.errors,
+            service_sum: self.service_sum,
+            service: self.service.encode(),
+        }
     }
 }
 
@@ -107,6 +149,7 @@ impl Tally {
     /// Whether every histogram can be read.
     pub fn check(&self) -> Result<(), BadHistogram> {
         let all = self.cells.iter().flat_map(|cell| [&cell.service, &cell.response]);
+        let all = all.chain(self.endpoints.iter().map(|endpoint| &endpoint.service));
         all.map(Encoded::check).try_for_each(|checked| checked.map(drop))
     }
 

@@ -5,6 +5,7 @@
 //! histograms.
 
 mod cells;
+mod endpoints;
 mod histogram;
 mod ledger;
 mod merge;
@@ -18,5 +19,6 @@ pub use ledger::{Difference, Ledger, Merged, Recorded, StageAccount};
 pub use merge::{CannotAbsorb, TallySum, merge_tallies};
 pub use recorder::Recorder;
 pub use types::{
-    Band, Cell, CpuShare, Encoded, ErrorClass, ErrorCount, Group, Interval, Operation, StageTotals, Tally,
+    Band, Cell, CpuShare, Encoded, EndpointTally, ErrorClass, ErrorCount, Group, Interval, Operation,
+    StageTotals, Tally,
 };

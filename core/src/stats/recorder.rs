@@ -1,5 +1,6 @@
 //! What an engine thread counts while it works: no lock, no hashing, no allocation.
 
+use super::endpoints::Endpoints;
 use super::histogram::Histogram;
 use super::types::{Band, Cell, ErrorClass, ErrorCount, Operation, Tally};
 
@@ -20,6 +21,7 @@ pub struct Recorder {
     index: [[u8; Band::COUNT]; OPERATIONS],
     slots: Vec<Slot>,
     errors: Errors,
+    endpoints: Endpoints,
     retries: u64,
     retry_time: u64,
     cancelled: u64,
@@ -51,6 +53,7 @@ impl Recorder {
             index: [[NONE; Band::COUNT]; OPERATIONS],
             slots: Vec::with_capacity(cells.len()),
             errors: Errors { coded: Vec::with_capacity(CODES_MAX), uncoded: [[0; CLASSES]; OPERATIONS] },
+            endpoints: Endpoints::default(),
             retries: 0,
             retry_time: 0,
             cancelled: 0,
@@ -69,6 +72,24 @@ impl Recorder {
             slot.response = Some(Box::default());
         }
         recorder
+    }
+
+    /// The same, laid out for these endpoints as well.
+    #[must_use]
+    pub fn with_endpoints(mut self, names: &[String]) -> Self {
+        self.endpoints = Endpoints::new(names);
+        self
+    }
+
+    /// Counts a success for an endpoint, beside its own count: the number is that of [`with_endpoints`](Self::with_endpoints).
+    #[inline]
+    pub fn record_at(&mut self, endpoint: u16, bytes: u64, service: u64) {
+        self.endpoints.record(endpoint, bytes, service);
+    }
+
+    /// Counts a failure for an endpoint, beside its own count.
+    pub fn error_at(&mut self, endpoint: u16) {
+        self.endpoints.error(endpoint);
     }
 
     /// Counts a success: bytes moved, and the time from issue to completion in nanoseconds.
@@ -130,6 +151,7 @@ impl Recorder {
         for error in other.errors.all() {
             self.errors.add(error.operation, error.class, error.code, error.count);
         }
+        self.endpoints.merge(&other.endpoints);
         self.retries += other.retries;
         self.retry_time = self.retry_time.saturating_add(other.retry_time);
         self.cancelled += other.cancelled;
@@ -139,6 +161,7 @@ impl Recorder {
     pub fn clear(&mut self) {
         self.slots.iter_mut().for_each(Slot::clear);
         self.errors.coded.clear();
+        self.endpoints.clear();
         self.errors.uncoded = [[0; CLASSES]; OPERATIONS];
         (self.retries, self.retry_time, self.cancelled) = (0, 0, 0);
     }
@@ -151,7 +174,14 @@ impl Recorder {
         cells.sort_unstable_by_key(|cell| (cell.operation, cell.band));
         let mut errors: Vec<ErrorCount> = self.errors.all().collect();
         errors.sort_unstable();
-        Tally { cells, errors, retries: self.retries, retry_time: self.retry_time, cancelled: self.cancelled }
+        Tally {
+            cells,
+            errors,
+            retries: self.retries,
+            retry_time: self.retry_time,
+            cancelled: self.cancelled,
+            endpoints: self.endpoints.tally(),
+        }
     }
 
     /// The slot of a cell, made when it is new.

@@ -1,7 +1,7 @@
 //! The rows of result tables: rates and percentiles of a tally.
 
 use super::histogram::{BadHistogram, Histogram};
-use super::types::{Band, Cell, Encoded, Group, Operation, Tally};
+use super::types::{Band, Cell, Encoded, EndpointTally, Group, Operation, Tally};
 use std::time::Duration;
 
 /// Bytes in a MiB.
@@ -39,6 +39,44 @@ pub struct Row {
     pub service: Latency,
     /// Response time: from scheduled start to completion; `None` when no rate was set.
     pub response: Option<Latency>,
+}
+
+/// What one of several endpoints did, all operations together.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EndpointRow {
+    /// Which.
+    pub name: String,
+    /// Successes.
+    pub count: u64,
+    /// Failures.
+    pub errors: u64,
+    /// Bytes moved.
+    pub bytes: u64,
+    /// Successes per second.
+    pub ops_per_sec: f64,
+    /// MiB (2^20 bytes) per second.
+    pub mib_per_sec: f64,
+    /// Service time.
+    pub service: Latency,
+}
+
+/// The rows of a tally's endpoints; none unless there are several.
+pub fn endpoints(tally: &Tally, duration: Duration) -> Result<Vec<EndpointRow>, BadHistogram> {
+    let seconds = duration.as_secs_f64();
+    let row = |endpoint: &EndpointTally| {
+        let service = Histogram::decode(&endpoint.service)?;
+        let mean = ratio(endpoint.service_sum as f64, endpoint.count as f64) / 1_000.0;
+        Ok(EndpointRow {
+            name: endpoint.name.clone(),
+            count: endpoint.count,
+            errors: endpoint.errors,
+            bytes: endpoint.bytes,
+            ops_per_sec: ratio(endpoint.count as f64, seconds),
+            mib_per_sec: ratio(endpoint.bytes as f64 / MIB, seconds),
+            service: Latency { mean, ..Latency::of(&service) },
+        })
+    };
+    tally.endpoints.iter().map(row).collect()
 }
 
 /// A distribution of latencies in microseconds. All 0 when there was none.

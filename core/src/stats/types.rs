@@ -284,6 +284,23 @@ impl ErrorClass {
     }
 }
 
+/// What one of several services with the same data did, all operations together.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct EndpointTally {
+    /// Which, as configured.
+    pub name: String,
+    /// Operations that succeeded.
+    pub count: u64,
+    /// Bytes moved by them.
+    pub bytes: u64,
+    /// Operations that failed.
+    pub errors: u64,
+    /// Sum of the service times of successes, nanoseconds; exact, for means.
+    pub service_sum: u64,
+    /// Service time of successes.
+    pub service: Encoded,
+}
+
 /// Counts of operations: what intervals and totals have in common. Cells and errors are sorted and never empty.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Tally {
@@ -297,6 +314,8 @@ pub struct Tally {
     pub retry_time: u64,
     /// Operations cancelled or abandoned at the end of the stage: in no other count.
     pub cancelled: u64,
+    /// The same successes and failures by endpoint, where there are several: sorted by name, none without any.
+    pub endpoints: Vec<EndpointTally>,
 }
 
 /// The host's CPU in a span of time, in hundredths of a percent of all its CPUs.

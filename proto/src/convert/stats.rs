@@ -5,7 +5,8 @@ use super::report::{read_facts, write_facts};
 use super::{known, list, required, same_names, within};
 use crate::{limits, wire};
 use iobench_core::stats::{
-    Band, Cell, CpuShare, Encoded, ErrorClass, ErrorCount, Interval, Operation, StageTotals, Tally,
+    Band, Cell, CpuShare, Encoded, EndpointTally, ErrorClass, ErrorCount, Interval, Operation, StageTotals,
+    Tally,
 };
 use iobench_core::time::Mono;
 
@@ -60,12 +61,15 @@ impl TryFrom<wire::Tally> for Tally {
         ascending(&cells, "cells", |cell| (cell.operation, cell.band))?;
         let errors = list(wire.errors, "errors", ErrorCount::try_from)?;
         ascending(&errors, "errors", |error| (error.operation, error.class, error.code))?;
+        let endpoints = list(wire.endpoints, "endpoints", EndpointTally::try_from)?;
+        ascending(&endpoints, "endpoints", |endpoint| endpoint.name.clone())?;
         Ok(Self {
             cells,
             errors,
             retries: wire.retries,
             retry_time: wire.retry_time_ns,
             cancelled: wire.cancelled,
+            endpoints,
         })
     }
 }
@@ -82,6 +86,22 @@ impl TryFrom<wire::Cell> for Cell {
             service_sum: wire.service_sum_ns,
             service: histogram(wire.service, "service")?,
             response: histogram(wire.response, "response")?,
+        })
+    }
+}
+
+impl TryFrom<wire::EndpointTally> for EndpointTally {
+    type Error = BadMessage;
+
+    fn try_from(wire: wire::EndpointTally) -> Result<Self, BadMessage> {
+        within(wire.name.len(), limits::TEXT_BYTES).at("name")?;
+        Ok(Self {
+            name: wire.name,
+            count: wire.count,
+            bytes: wire.bytes,
+            errors: wire.errors,
+            service_sum: wire.service_sum_ns,
+            service: histogram(wire.service, "service")?,
         })
     }
 }
@@ -165,6 +185,7 @@ impl From<Tally> for wire::Tally {
             retries: tally.retries,
             retry_time_ns: tally.retry_time,
             cancelled: tally.cancelled,
+            endpoints: tally.endpoints.into_iter().map(wire::EndpointTally::from).collect(),
         }
     }
 }
@@ -179,6 +200,19 @@ impl From<Cell> for wire::Cell {
             service_sum_ns: cell.service_sum,
             service: cell.service.0,
             response: cell.response.0,
+        }
+    }
+}
+
+impl From<EndpointTally> for wire::EndpointTally {
+    fn from(endpoint: EndpointTally) -> Self {
+        Self {
+            name: endpoint.name,
+            count: endpoint.count,
+            bytes: endpoint.bytes,
+            errors: endpoint.errors,
+            service_sum_ns: endpoint.service_sum,
+            service: endpoint.service.0,
         }
     }
 }

@@ -5,7 +5,8 @@ use iobench_core::message::{
     Progress, Report, RunId, Session, StartAt,
 };
 use iobench_core::stats::{
-    Band, Cell, CpuShare, Encoded, ErrorClass, ErrorCount, Interval, Operation, StageTotals, Tally,
+    Band, Cell, CpuShare, Encoded, EndpointTally, ErrorClass, ErrorCount, Interval, Operation, StageTotals,
+    Tally,
 };
 use iobench_core::time::{Mono, Unix};
 use proptest::collection::{btree_map, vec};
@@ -148,8 +149,31 @@ fn stage_totals() -> impl Strategy<Value = StageTotals> {
 }
 
 fn tally() -> impl Strategy<Value = Tally> {
-    (cells(), errors(), any::<[u64; 3]>()).prop_map(|(cells, errors, [retries, retry_time, cancelled])| {
-        Tally { cells, errors, retries, retry_time, cancelled }
+    (cells(), errors(), any::<[u64; 3]>(), endpoints()).prop_map(
+        |(cells, errors, [retries, retry_time, cancelled], endpoints)| Tally {
+            cells,
+            errors,
+            retries,
+            retry_time,
+            cancelled,
+            endpoints,
+        },
+    )
+}
+
+fn endpoints() -> impl Strategy<Value = Vec<EndpointTally>> {
+    btree_map(text(), (any::<[u64; 4]>(), histogram()), 0..4).prop_map(|endpoints| {
+        let endpoints = endpoints.into_iter();
+        endpoints
+            .map(|(name, ([count, bytes, errors, service_sum], service))| EndpointTally {
+                name,
+                count,
+                bytes,
+                errors,
+                service_sum,
+                service,
+            })
+            .collect()
     })
 }
 
