@@ -13,6 +13,7 @@ pub mod disk;
 pub mod engine;
 pub mod faults;
 mod hosts;
+pub mod model;
 pub mod state;
 pub mod swarm;
 pub mod trace;
