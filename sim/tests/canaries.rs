@@ -6,6 +6,7 @@ use iobench_core::mutants::set_mutant;
 use sim::des::canaries::{CANARIES, Canary};
 use sim::des::{Scenario, run};
 use sim::model::{Pace, Runs, check};
+use sim::probes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,6 +49,21 @@ fn every_broken_check_is_noticed() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "not noticed, or not as expected: {wrong:#?}");
+}
+
+/// Each probe holds (`sim/tests/checks.rs` says so, too), and does not with its check broken.
+#[test]
+fn every_probe_meets_its_check() {
+    let broken = |mutant| {
+        set_mutant(mutant);
+        let wrong = probes::all().filter(|probe| mutant.is_none_or(|name| name == probe.mutant));
+        wrong.filter(|probe| !(probe.holds)()).map(|probe| probe.mutant).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(None), [""; 0]);
+    for probe in probes::all() {
+        assert_eq!(broken(Some(probe.mutant)), [probe.mutant], "{}", probe.breaks);
+    }
+    set_mutant(None);
 }
 
 /// Tier 3 can fail, too: on the shortest way, in a fraction of a second.

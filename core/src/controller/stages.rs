@@ -92,7 +92,8 @@ impl Controller {
         for index in 0..self.peers.len() {
             let until = now.mono.after(self.order.outline.timeouts.ping);
             if let Some(link) = self.peers[index].link.as_mut().filter(|link| link.closing.is_none()) {
-                link.sampling = Some(Sampling { left: SAMPLES, tries: 1, until });
+                let left = if mutant("samples") { 1 } else { SAMPLES };
+                link.sampling = Some(Sampling { left, tries: 1, until });
                 self.ping(now, index);
             }
         }
@@ -162,7 +163,8 @@ impl Controller {
         let live = self.peers.iter().filter(|peer| !peer.is_over());
         let slowest = live.filter_map(|peer| peer.clock).map(|clock| clock.slowest).max().unwrap_or(0);
         let least = Duration::from_nanos(slowest.saturating_mul(2)) + LEAD_MARGIN;
-        if mutant("lead") { configured } else { configured.max(least).min(LEAD_MAX) }
+        let most = if mutant("far_lead") { Duration::MAX } else { LEAD_MAX };
+        if mutant("lead") { configured } else { configured.max(least).min(most) }
     }
 
     fn announce_start(&mut self, now: Mono, stage: u32, at: Mono) {
