@@ -24,6 +24,7 @@ const CONSTANTS: &[(&str, &str)] = &[
     ("controller MINUTE", "warn_always"),
     ("controller PACE", "pace"),
     ("controller PING_EVERY", "pings"),
+    ("controller RENEWALS", "renewals"),
     ("controller RETRY_AFTER", "retries"),
     ("controller SAMPLES", "samples"),
     ("controller SLOW_ROUND_TRIP", "never_warn"),

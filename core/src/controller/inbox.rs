@@ -244,6 +244,11 @@ impl Controller {
     }
 
     fn pong(&mut self, now: Now, index: usize, pong: &Pong) -> Verdict {
+        if self.was_absent_since(pong.stamp) {
+            // It measures our own absence.
+            self.sampled(now, index);
+            return Verdict::Taken;
+        }
         let peer = &mut self.peers[index];
         let Some(round_trip) = peer.samples.add(now.mono, pong) else {
             return Verdict::Invalid("its clock stamps contradict themselves");

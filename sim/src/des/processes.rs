@@ -22,12 +22,12 @@ impl World<'_> {
         }
         let now = self.hosts[host].clock.now(self.now);
         self.count_input();
-        self.note(&(host, &input));
+        self.note("agent <", &(host, &input));
         self.coverage.agent(self.hosts[host].machine.status().state, &input);
         self.see(&Seen::AgentInput(host, now, &input));
         self.hosts[host].machine.handle(now, input);
         while let Some(output) = self.hosts[host].machine.poll_output() {
-            self.note(&(host, &output));
+            self.note("agent >", &(host, &output));
             self.see(&Seen::AgentOutput(host, now, &output));
             self.agent_wants(host, output);
         }
@@ -189,12 +189,12 @@ impl World<'_> {
         }
         let now = self.controller.clock.now(self.now);
         self.count_input();
-        self.note(&input);
+        self.note("controller <", &input);
         self.cover(&input);
         self.see(&Seen::ControllerInput(now, &input));
         self.controller.machine.handle(now, input);
         while let Some(output) = self.controller.machine.poll_output() {
-            self.note(&output);
+            self.note("controller >", &output);
             self.see(&Seen::ControllerOutput(now, &output));
             self.controller_wants(output);
         }

@@ -43,6 +43,16 @@ pub const CONTROLLER: &[Probe] = &[
         let skews = bench.interrupted().map(|outcome| outcome.starts[0].skews.clone());
         skews.and_then(|skews| skews[0]).is_some_and(|skew| skew.bound >= 4 * 200_000)
     }),
+    probe("renewals", "a clock that cannot be compared is asked for ever", || {
+        let mut bench = Bench::ready(1);
+        // We are absent ourselves between each ping and its answer, so that no answer is a sample.
+        for _ in 0..30 {
+            let asked = std::mem::take(&mut bench.asked);
+            bench.pass(Duration::from_secs(60));
+            asked.into_iter().for_each(|(agent, ping)| bench.pong(agent, ping, 0));
+        }
+        bench.told("answered no ping quickly enough") > 0
+    }),
     probe("samples_kept", "all samples of a clock are kept", || {
         let mut bench = Bench::ready(1);
         (0..100).for_each(|_| bench.pong(0, Ping { number: 0, stamp: bench.now.mono, newest: None }, 0));

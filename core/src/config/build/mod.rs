@@ -9,8 +9,8 @@ mod sizes;
 mod stages;
 mod workload;
 
-pub use agents::AgentEntry;
 use agents::is_name;
+pub use agents::{AgentEntry, addresses};
 
 use super::file::{self, Config};
 use super::path::Path;
