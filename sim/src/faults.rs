@@ -23,6 +23,10 @@ pub enum Fault {
     Latency(usize, Duration),
     /// Messages take up to so long.
     Jitter(usize, Duration),
+    /// An agent that lives closes its connections.
+    Close(usize),
+    /// Something in the network resets an agent's connections: both ends are told.
+    Reset(usize),
     /// An agent's process is killed; its host closes its connections.
     Crash(usize),
     /// An agent's host is gone: nobody hears of it.
@@ -76,6 +80,8 @@ impl Fault {
             | Self::PartitionToController(agent)
             | Self::PartitionToAgent(agent)
             | Self::Repair(agent)
+            | Self::Close(agent)
+            | Self::Reset(agent)
             | Self::Crash(agent)
             | Self::Vanish(agent)
             | Self::Restart(agent)

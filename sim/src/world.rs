@@ -440,6 +440,8 @@ impl<'a> World<'a> {
             Fault::Repair(agent) => self.sim.repair(ctl, name(agent)),
             Fault::Latency(agent, latency) => self.sim.set_link_latency(ctl, name(agent), latency),
             Fault::Jitter(agent, most) => self.sim.set_link_max_message_latency(ctl, name(agent), most),
+            Fault::Close(agent) => self.agent(agent, |host| host.cuts.closed += 1),
+            Fault::Reset(agent) => self.agent(agent, |host| host.cuts.reset += 1),
             Fault::Crash(agent) => self.kill_agent(agent),
             Fault::Vanish(agent) => {
                 self.sim.partition(ctl, name(agent));

@@ -121,7 +121,11 @@ impl Delivery {
             return None;
         }
         let at_once = self.terminal == Some(sequence);
-        Some(self.paced.filter(|_| !at_once).map_or(Mono(0), |paced| paced.after(PACE)))
+        Some(
+            self.paced
+                .filter(|_| !at_once)
+                .map_or(Mono(0), |paced| paced.after(if mutant("pace") { Duration::ZERO } else { PACE })),
+        )
     }
 
     fn acknowledgeable(&self) -> Option<u64> {

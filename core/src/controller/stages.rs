@@ -94,7 +94,8 @@ impl Controller {
         for index in 0..self.peers.len() {
             let until = now.mono.after(self.order.outline.timeouts.ping);
             if let Some(link) = self.peers[index].link.as_mut().filter(|link| link.closing.is_none()) {
-                link.sampling = Some(Sampling { left: SAMPLES, tries: 1, until });
+                let left = if mutant("samples") { 1 } else { SAMPLES };
+                link.sampling = Some(Sampling { left, tries: 1, until });
                 link.renewals = 0;
                 self.ping(now, index);
             }
@@ -158,7 +159,7 @@ impl Controller {
         let stale: Vec<_> = (0..self.peers.len()).filter(|index| stale(&self.peers[*index])).collect();
         for &index in &stale {
             match &mut self.peers[index].link {
-                Some(link) if link.renewals < RENEWALS => {
+                Some(link) if link.renewals < RENEWALS || mutant("renewals") => {
                     link.renewals += 1;
                     link.sampling = Some(Sampling { left: 1, tries: 1, until });
                     self.ping(now, index);
@@ -190,7 +191,8 @@ impl Controller {
         let live = self.peers.iter().filter(|peer| !peer.is_over());
         let slowest = live.filter_map(|peer| peer.clock).map(|clock| clock.slowest).max().unwrap_or(0);
         let least = Duration::from_nanos(slowest.saturating_mul(2)) + LEAD_MARGIN;
-        if mutant("lead") { configured } else { configured.max(least).min(LEAD_MAX) }
+        let most = if mutant("far_lead") { Duration::MAX } else { LEAD_MAX };
+        if mutant("lead") { configured } else { configured.max(least).min(most) }
     }
 
     fn announce_start(&mut self, now: Mono, stage: u32, at: Mono) {
