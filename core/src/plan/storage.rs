@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// How an object store is reached and used. What is secret stands here only as a [`Reference`], which the agent's own
 /// host resolves: the secret itself is never part of a plan, a message or a result.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct StorageOptions {
     /// The services to talk to, `http://host:port` or `https://host:port`; empty: the target's own, else the
     /// provider's.
@@ -30,24 +30,6 @@ pub struct StorageOptions {
     pub checksum: Checksum,
     /// How the store encrypts what it keeps.
     pub encryption: Encryption,
-}
-
-impl Default for StorageOptions {
-    fn default() -> Self {
-        Self {
-            endpoints: Vec::new(),
-            spread: Spread::default(),
-            region: None,
-            credentials: Credentials::default(),
-            virtual_host: false,
-            tls_roots: None,
-            connections: None,
-            multipart: Multipart::default(),
-            ranges: None,
-            checksum: Checksum::default(),
-            encryption: Encryption::default(),
-        }
-    }
 }
 
 /// How operations are spread over several endpoints.
