@@ -58,6 +58,13 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What it is called, without its particulars.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let text = format!("{self:?}");
+        text.split_once('(').map_or(text.clone(), |(kind, _)| kind.to_owned())
+    }
+
     /// Whom it may harm (`None`: everyone), whether nobody may fail because of it, and how much longer a run may take.
     #[must_use]
     pub fn harm(&self) -> (Option<usize>, bool, Duration) {

@@ -267,6 +267,7 @@ impl Observer<Agent> for Watch {
         self.line(format_args!("< {input:?}"));
         let Host::Agent(index) = self.0 else { return };
         self.show(&Seen::AgentInput(index, now, input));
+        with(|state| state.coverage.agent(state.agents[index].state, input));
         if let agent::Input::Received(stream, message) = input
             && !matches!(message.body, Control::Ping(_) | Control::Acknowledge { .. })
         {
@@ -307,6 +308,10 @@ impl Observer<Controller> for Watch {
         self.line(format_args!("< {input:?}"));
         self.show(&Seen::ControllerInput(now, input));
         let Host::Controller(index) = self.0 else { return };
+        with(|state| {
+            let host = &state.controllers[index];
+            state.coverage.controller(host.state, input, |agent| host.agents.get(agent).copied());
+        });
         if let controller::Input::Received(agent, _, message) = input
             && matches!(message.body, Report::Running(_))
         {

@@ -2,6 +2,7 @@
 
 use crate::checkers::{Process, Seen, Suite};
 use crate::clock::Hardware;
+use crate::coverage::Coverage;
 use crate::disk::Disk;
 use crate::engine::Model;
 use crate::trace::Trace;
@@ -43,6 +44,7 @@ pub(crate) struct State {
     /// Names that lead to another host.
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) trace: Trace,
+    pub(crate) coverage: Coverage,
     pub(crate) suite: Suite,
     /// The controller that the checkers watch: the first, then any that begins when there is none.
     pub(crate) watched: usize,

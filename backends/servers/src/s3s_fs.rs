@@ -25,7 +25,7 @@ pub struct S3sFs {
 
 impl S3sFs {
     /// These may do everything on a keyed server.
-    pub const KEYS: Keys = Keys { id: "IOBENCHTESTS3SFS", secret: "the-s3s-secret+of/the=tests" };
+    pub const KEYS: Keys = Keys { id: "IOBENCHTESTS3SFS", secret: "s3s-secret+of/the=tests" };
 
     /// A server that lets anybody do anything.
     pub fn open() -> Self {

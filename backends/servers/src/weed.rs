@@ -27,9 +27,9 @@ pub struct Weed {
 
 impl Weed {
     /// These may do everything on the keyed server.
-    pub const KEYS: Keys = Keys { id: "IOBENCHTESTOWNER", secret: "the-owner's-secret+of/the=tests" };
+    pub const KEYS: Keys = Keys { id: "IOBENCHTESTOWNER", secret: "owner-secret+of/the=tests" };
     /// These may read and list, but not write, on the keyed server.
-    pub const READER: Keys = Keys { id: "IOBENCHTESTREADER", secret: "the-reader's-secret-of-the-tests" };
+    pub const READER: Keys = Keys { id: "IOBENCHTESTREADER", secret: "reader-secret+of/the=tests" };
     /// Its region.
     pub const REGION: &'static str = "us-east-1";
 

@@ -1,5 +1,7 @@
 //! What a client sees of each fault.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 mod clients;
 
 use clients::s3_anonymous;

@@ -2,6 +2,8 @@
 //!
 //! The builders here are the options that work; nothing else is needed.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 mod clients;
 
 use clients::{azure, gcs, gcs_with_token, s3, s3_anonymous};

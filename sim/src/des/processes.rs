@@ -1,10 +1,10 @@
 //! Processes: they hand inputs to their machines, and do what comes out, as the shipping drivers do.
 
-use super::coverage::Mark;
 use super::network::{DOWN, UP, agent_index};
 use super::scenario::Nanos;
 use super::world::{Event, World};
 use crate::checkers::{Process, Seen};
+use crate::coverage::Mark;
 use iobench_core::agent::{self, Agent, StateName};
 use iobench_core::controller::{self, Input, Label};
 use iobench_core::engine::{EngineEvent, Epoch};
@@ -206,12 +206,7 @@ impl World<'_> {
 
     fn cover(&mut self, input: &Input) {
         let machine = &self.controller.machine;
-        self.coverage.controller(machine.state(), input);
-        if let Input::Closed(agent, ..) | Input::Received(agent, ..) = input
-            && let Some(state) = machine.agent_states().nth(agent.0 as usize)
-        {
-            self.coverage.peer(state, input);
-        }
+        self.coverage.controller(machine.state(), input, |agent| machine.agent_states().nth(agent));
     }
 
     fn controller_wants(&mut self, output: controller::Output) {

@@ -1,7 +1,6 @@
 //! The simulated world: what exists in it, what happens in it, and what comes out.
 
 use super::clock::HostClock;
-use super::coverage::{Coverage, Mark};
 use super::dice::Dice;
 use super::engine::Engine;
 use super::ghosts::Grave;
@@ -9,6 +8,7 @@ use super::network::{Connection, DOWN, Link, UP};
 use super::queue::Queue;
 use super::scenario::{Nanos, Scenario};
 use crate::checkers::{Process, Seen, Suite, Violation};
+use crate::coverage::{Coverage, Mark};
 use iobench_core::agent::{self, Agent};
 use iobench_core::controller::{Controller, Input, Outcome};
 use iobench_core::engine::{EngineEvent, Epoch};
