@@ -40,8 +40,7 @@ pub enum Manner {
 pub struct Task {
     /// What.
     pub operation: Operation,
-    /// With which object. `list` reads the directory that it is in: a page of it, or in an object store page by page
-    /// all of it.
+    /// With which object. `list` reads the directory that it is in, whole.
     pub object: ObjectId,
     /// Where the block begins, bytes; 0 for whole objects.
     pub offset: u64,
@@ -66,7 +65,7 @@ pub trait Objects: Send + Sync {
 /// How a task, or its fsync, ended.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Well. With the bytes moved; for `stat` the object's size, for `list` the keys, for a batch the objects.
+    /// Well. With the bytes moved; for `stat` the object's size, for `list` and `list_page` the keys listed, for a batch the objects.
     Done(u64),
     /// Badly.
     Failed(Fault),
@@ -80,9 +79,9 @@ pub enum Outcome {
 pub struct Completion {
     /// Where.
     pub slot: u32,
-    /// The task's operation, or the `Fsync` that belonged to it.
+    /// The task's operation, or a part of it: the `Fsync`, `FirstByte` or `ListPage` that belonged to it.
     pub operation: Operation,
-    /// Whether the slot is free again; an fsync within a task comes before the task's own completion.
+    /// Whether the slot is free again; parts of a task come before the task's own completion.
     pub last: bool,
     /// How.
     pub outcome: Outcome,

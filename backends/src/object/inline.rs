@@ -4,6 +4,7 @@ use crate::error::{Fault, StorageError};
 use crate::executor::{
     Clock, Completion, Executor, ExecutorSpec, Inspector, Objects, Outcome, Task, Turn, Waker,
 };
+use iobench_core::stats::Operation;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub(crate) struct Hands<'a> {
     pub(crate) key: &'a mut Vec<u8>,
     pub(crate) buffer: &'a mut [u8],
     pub(crate) look: Option<Look<'a>>,
+    pub(crate) clock: Clock,
+    /// Takes what the task is made of: each page of a listing, with its keys and nanoseconds.
+    pub(crate) pages: &'a mut Vec<(u64, u64)>,
 }
 
 /// Sees what is read: offset in the object, bytes. An error ends the task with it.
@@ -32,6 +36,7 @@ pub(crate) struct InlineExecutor {
     key: Vec<u8>,
     buffer: Box<[u8]>,
     inspector: Option<Inspector>,
+    pages: Vec<(u64, u64)>,
     done: Vec<Completion>,
 }
 
@@ -44,6 +49,7 @@ impl InlineExecutor {
             key: Vec::with_capacity(256),
             buffer: vec![0; spec.buffer.max(1)].into_boxed_slice(),
             inspector: spec.inspector,
+            pages: Vec::new(),
             done: Vec::with_capacity(spec.slots as usize),
         }
     }
@@ -58,18 +64,24 @@ impl Executor for InlineExecutor {
             key: &mut self.key,
             buffer: &mut self.buffer,
             look: looking.as_mut().map(|look| look as Look<'_>),
+            clock: self.clock,
+            pages: &mut self.pages,
         };
         let begun = self.clock.now();
         let outcome = self.store.perform(task, &mut hands);
         let service = self.clock.now() - begun;
-        self.done.push(Completion {
+        let completion = |operation, last, outcome, service| Completion {
             slot,
-            operation: task.operation,
-            last: true,
+            operation,
+            last,
             outcome,
             service,
             endpoint: 0,
-        });
+        };
+        for (keys, service) in self.pages.drain(..) {
+            self.done.push(completion(Operation::ListPage, false, Outcome::Done(keys), service));
+        }
+        self.done.push(completion(task.operation, true, outcome, service));
     }
 
     fn turn(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<Turn, StorageError> {

@@ -109,10 +109,11 @@ impl Recorder {
             && (self.retries, self.cancelled) == (0, 0)
     }
 
-    /// Successes so far.
+    /// Successes so far; parts of operations are not counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.service.count()).sum()
+        let whole = self.slots.iter().filter(|slot| !slot.operation.is_part());
+        whole.map(|slot| slot.service.count()).sum()
     }
 
     /// Failures so far.

@@ -1,6 +1,7 @@
 //! Positioned I/O with many operations in flight: a thread for each slot.
 
 use super::pool::{Finished, Pool, SharedInspector};
+use super::session::Performed;
 use super::{PosixFiles, Session};
 use crate::error::{Fault, StorageError};
 use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Outcome, Task, Turn, Waker};
@@ -55,28 +56,23 @@ impl PosixExecutor {
 
 /// What the engine learns of a finished task.
 pub(crate) fn complete(finished: &Finished, done: &mut Vec<Completion>) {
-    let (outcome, synced) = finished.performed;
-    let slot = finished.slot;
-    if let Some(service) = synced {
-        let outcome = Outcome::Done(0);
-        done.push(Completion {
-            slot,
-            operation: Operation::Fsync,
-            last: false,
-            outcome,
-            service,
-            endpoint: 0,
-        });
-    }
-    let service = finished.took - synced.unwrap_or(0);
-    done.push(Completion {
-        slot,
-        operation: finished.task.operation,
-        last: true,
+    let Performed { outcome, synced, pages } = &finished.performed;
+    let completion = |operation, last, outcome, service| Completion {
+        slot: finished.slot,
+        operation,
+        last,
         outcome,
         service,
         endpoint: 0,
-    });
+    };
+    if let Some(service) = *synced {
+        done.push(completion(Operation::Fsync, false, Outcome::Done(0), service));
+    }
+    for &(keys, service) in pages {
+        done.push(completion(Operation::ListPage, false, Outcome::Done(keys), service));
+    }
+    let service = finished.took - synced.unwrap_or(0);
+    done.push(completion(finished.task.operation, true, *outcome, service));
 }
 
 fn waker(bell: &SyncSender<()>) -> Waker {
