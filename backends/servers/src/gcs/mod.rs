@@ -7,7 +7,7 @@ use crate::background::Background;
 use bucket::{Bucket, Page, Refusal};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_RANGE, ETAG, LAST_MODIFIED, RANGE};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED, RANGE};
 use hyper::http::{HeaderMap, request::Parts};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -167,7 +167,10 @@ fn read(bucket: &Bucket, key: &str, parts: &Parts) -> Result<Answer, Refusal> {
     let length = object.content.len();
     let range = parts.headers.get(RANGE).and_then(|range| range.to_str().ok());
     let Some(range) = range else {
-        return Ok(with_version(answer(object.content.clone()), object.generation));
+        let mut response = with_version(answer(object.content.clone()), object.generation);
+        // Otherwise a HEAD of an empty object would not say how long it is.
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        return Ok(response);
     };
     let Range { start, end } = range_of(range, length).ok_or(Refusal(StatusCode::RANGE_NOT_SATISFIABLE))?;
     let mut response = with_version(answer(object.content.slice(start..end)), object.generation);
