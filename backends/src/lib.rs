@@ -16,4 +16,4 @@ mod file;
 pub mod host;
 mod object;
 
-pub use engine::LocalEngine;
+pub use engine::{LocalEngine, connect};

@@ -52,7 +52,7 @@ pub(super) fn after(
             sync_written(prepared, entries, clock, control, recorder)?
         }
         StageKind::Execute { .. } => {}
-        StageKind::Cleanup { pools, .. } => remove_directories(prepared, pools, control),
+        StageKind::Cleanup { pools, .. } => remove_directories(prepared, pools, control, recorder),
     }
     Ok(())
 }
@@ -114,9 +114,29 @@ fn rest(time: Duration, control: &Control) {
 }
 
 /// Removes the directories of some pools that are empty now: those of trees, the pools' own, and the target if it
-/// was made for this run. Never one in which something is left; and what cannot be removed stays.
-fn remove_directories(prepared: &Prepared, ids: &[PoolId], control: &Control) {
+/// was made for this run. Never one in which something is left, or that was empty before the run. What cannot be
+/// removed stays, and is counted as an error.
+fn remove_directories(prepared: &Prepared, ids: &[PoolId], control: &Control, recorder: &mut Recorder) {
     let storage = prepared.backend.storage();
+    // Gives whether it is gone.
+    let mut remove = |directory: &[u8]| {
+        if prepared.empty_before.contains(directory) {
+            return false;
+        }
+        match storage.rmdir(directory) {
+            Ok(()) => true,
+            Err(error) => match error.class() {
+                ErrorClass::NotFound => true,
+                // Something is in it.
+                ErrorClass::Exists => false,
+                class => {
+                    recorder.error(Operation::Rmdir, class, error.fault.code);
+                    control.count_error(error.fault, "rmdir", || error.place.clone());
+                    false
+                }
+            },
+        }
+    };
     for &id in ids {
         let keys = prepared.dataset.pool(id);
         let mut name = Vec::new();
@@ -126,18 +146,18 @@ fn remove_directories(prepared: &Prepared, ids: &[PoolId], control: &Control) {
             }
             name.clear();
             keys.directory(directory, &mut name);
-            let _left = storage.rmdir(&name);
+            remove(&name);
         }
         let mut base = keys.base();
         while let Some(directory) = base.strip_suffix(b"/").filter(|directory| !directory.is_empty()) {
-            if storage.rmdir(directory).is_err_and(|error| error.class() != ErrorClass::NotFound) {
+            if !remove(directory) {
                 break;
             }
             base = directory.iter().rposition(|&b| b == b'/').map_or(&b""[..], |at| &directory[..=at]);
         }
     }
     if prepared.target_is_ours {
-        let _left = storage.rmdir(b"");
+        remove(b"");
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::Fault;
 use crate::executor::Waker;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::ErrorPolicy;
+use iobench_core::stats::ErrorClass;
 use iobench_core::time::nanos;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -36,6 +37,8 @@ pub(super) struct Control {
     errors: AtomicU64,
     errors_max: u64,
     first_error: OnceLock<String>,
+    /// The first object found not to be what was written, for a person.
+    corrupt: OnceLock<String>,
     wakers: Mutex<Vec<Waker>>,
     /// Threads that still have work of their own.
     working: AtomicUsize,
@@ -51,6 +54,7 @@ impl Control {
             errors: AtomicU64::new(0),
             errors_max: errors.max_total_errors,
             first_error: OnceLock::new(),
+            corrupt: OnceLock::new(),
             wakers: Mutex::default(),
             working: AtomicUsize::new(threads),
         }
@@ -86,7 +90,10 @@ impl Control {
 
     /// Counts a failed operation against the budget.
     pub(super) fn count_error(&self, fault: Fault, what: &'static str, place: impl FnOnce() -> String) {
-        let first = || fault.at(what, place()).to_string();
+        let first = || {
+            let corrupt = self.corruption().filter(|_| fault.class == ErrorClass::Corrupt);
+            corrupt.map_or_else(|| fault.at(what, place()).to_string(), str::to_owned)
+        };
         let first = self.first_error.get_or_init(first);
         let errors = self.errors.fetch_add(1, Ordering::Relaxed) + 1;
         if errors > self.errors_max {
@@ -99,6 +106,20 @@ impl Control {
                 "see the errors by class in the results, or raise `error_handling.max_total_errors`",
             ));
         }
+    }
+
+    /// Something was read that was not written so; the first such finding is told.
+    pub(super) fn corrupt(&self, told: impl FnOnce() -> String) {
+        self.corrupt.get_or_init(|| {
+            let told = told();
+            tracing::warn!("{told}");
+            told
+        });
+    }
+
+    /// What was first found not to be as written.
+    pub(super) fn corruption(&self) -> Option<&str> {
+        self.corrupt.get().map(String::as_str)
     }
 
     /// Failed operations so far.

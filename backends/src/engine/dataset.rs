@@ -4,7 +4,7 @@ use crate::error::StorageError;
 use crate::executor::{ObjectId, Objects};
 use crate::storage::Storage;
 use iobench_core::message::{Failure, FailureClass};
-use iobench_core::plan::{Fill, Naming, Plan, PoolId, StageKind, glob_matches};
+use iobench_core::plan::{Entry, Fill, Naming, Plan, Pool, PoolId, StageKind, glob_matches};
 use iobench_core::stats::{ErrorClass, Operation};
 use iobench_core::workload::{Keys, Listing, Payload};
 use std::sync::Arc;
@@ -19,25 +19,36 @@ pub(super) struct Dataset {
     keys: Vec<Keys>,
     fills: Vec<Fill>,
     payload: Payload,
+    /// Of listed pools that are verified: the pool whose objects they are, and the key there of each listed one.
+    origins: Vec<Option<(PoolId, Box<[u64]>)>>,
 }
 
 impl Dataset {
     /// Looks up what the plan leaves to be found: listed names, and sizes of single files that nobody prepares.
     pub(super) fn resolve(plan: &Plan, storage: &dyn Storage) -> Result<Self, Failure> {
         let mut keys = Vec::with_capacity(plan.pools.len());
+        let mut origins = Vec::with_capacity(plan.pools.len());
         for (index, pool) in plan.pools.iter().enumerate() {
             // Plans have at most 65 536 pools: `PoolId` is how they name them.
             let id = PoolId(index as u16);
             let computed = Keys::new(pool, id, plan.seed);
             keys.push(match &pool.naming {
-                Naming::Listed { glob } => Keys::listed(Arc::new(list(storage, glob)?), id),
+                Naming::Listed { glob } => {
+                    let mut found = list(storage, glob)?;
+                    origins.push(match origin(plan, id) {
+                        Some(origin) => Some(recognize(plan, origin, &mut found, &storage.place(b""))?),
+                        None => None,
+                    });
+                    Keys::listed(Arc::new(found), id)
+                }
                 Naming::Single if !is_prepared(plan, id) && is_used(plan, id) => single(storage, computed)?,
                 _ => computed,
             });
+            origins.resize(keys.len(), None);
         }
         let longest = usize::try_from(longest_write(plan)).unwrap_or(usize::MAX);
         let fills = plan.pools.iter().map(|pool| pool.fill).collect();
-        Ok(Self { keys, fills, payload: Payload::new(plan.seed, longest) })
+        Ok(Self { keys, fills, payload: Payload::new(plan.seed, longest), origins })
     }
 
     /// The keys of all pools, in order.
@@ -70,13 +81,55 @@ impl Objects for Dataset {
 
     #[inline]
     fn start(&self, object: ObjectId, offset: u64) -> usize {
-        let fill = self.fills[usize::from(object.pool.0)];
-        self.payload.start(fill, object.pool, object.key, offset)
+        let (pool, key) = match &self.origins[usize::from(object.pool.0)] {
+            None => (object.pool, object.key),
+            Some((origin, keys)) => (*origin, keys[object.key as usize]),
+        };
+        self.payload.start(self.fills[usize::from(pool.0)], pool, key, offset)
     }
 
     fn longest(&self) -> usize {
         self.payload.longest()
     }
+}
+
+/// The pool that PUT fills with what is listed in this one, if that is to be verified.
+fn origin(plan: &Plan, listed: PoolId) -> Option<PoolId> {
+    let verified = |entry: &Entry| entry.pool == listed && entry.verify;
+    let is_verified = plan.stages.iter().any(|stage| match &stage.kind {
+        StageKind::Execute { entries, .. } => entries.iter().any(verified),
+        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => false,
+    });
+    let base = &plan.pools.get(usize::from(listed.0)).filter(|_| is_verified)?.base;
+    let fills = |pool: &Pool| pool.naming == Naming::Put && pool.base == *base;
+    plan.pools.iter().position(fills).map(|index| PoolId(index as u16))
+}
+
+/// Keeps of a listing what PUT names so, with the sizes that it would give them; and finds the key of each.
+fn recognize(
+    plan: &Plan,
+    origin: PoolId,
+    listing: &mut Listing,
+    place: &str,
+) -> Result<(PoolId, Box<[u64]>), Failure> {
+    let keys = Keys::new(&plan.pools[usize::from(origin.0)], origin, plan.seed);
+    let mut known = Listing::new();
+    let mut indices = Vec::new();
+    for index in 0..listing.len() {
+        let name = listing.name(index);
+        if let Some(key) = keys.index_of(name) {
+            known.push(name, keys.size(key));
+            indices.push(key);
+        }
+    }
+    if known.is_empty() {
+        let base = String::from_utf8_lossy(keys.base());
+        let message =
+            format!("nothing in `{base}` of `{place}` was written by a `put` of this configuration");
+        return Err(Failure::new(FailureClass::Config, message, "run it once without `verify`"));
+    }
+    *listing = known;
+    Ok((origin, indices.into()))
 }
 
 /// Whether some stage prepares the pool.

@@ -5,6 +5,7 @@
 //! executor. They meet only at the start, at the end, and once an interval when a thread swaps its recorder.
 
 mod after;
+mod connect;
 mod control;
 mod coordinator;
 mod dataset;
@@ -17,8 +18,10 @@ mod stage;
 mod tests;
 mod timeline;
 mod validate;
+mod verify;
 mod worker;
 
+pub use connect::connect;
 pub use validate::Loader;
 
 use crate::backend::UringProbe;

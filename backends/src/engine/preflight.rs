@@ -276,13 +276,18 @@ pub(super) fn cache_warning(plan: &Plan, dataset: &Dataset, memory: u64) -> Opti
 }
 
 /// Whether the plan writes anything.
-fn writes(plan: &Plan) -> bool {
+pub(super) fn writes(plan: &Plan) -> bool {
     plan.stages.iter().any(|stage| match &stage.kind {
         StageKind::Prepare { .. } | StageKind::Cleanup { .. } => true,
         StageKind::Execute { entries, .. } => entries.iter().any(|entry| {
             matches!(
                 entry.operation,
-                Operation::Put | Operation::Write | Operation::Delete | Operation::Mkdir | Operation::Rmdir
+                Operation::Put
+                    | Operation::Write
+                    | Operation::Delete
+                    | Operation::Copy
+                    | Operation::Mkdir
+                    | Operation::Rmdir
             )
         }),
     })

@@ -5,6 +5,7 @@ use crate::backend::Backend;
 use crate::executor::ObjectId;
 use iobench_core::plan::{Entry, Plan, Share, StageKind};
 use iobench_core::stats::Operation;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What validation leaves to the stages.
@@ -18,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) files: usize,
     /// The target did not exist when the run was validated: if it does now, it was made for this run.
     pub(super) target_is_ours: bool,
+    /// Directories that were there and empty when the run was validated.
+    pub(super) empty_before: BTreeSet<Vec<u8>>,
 }
 
 impl Prepared {

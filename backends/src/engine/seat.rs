@@ -3,6 +3,7 @@
 use super::control::{Control, Shared};
 use super::prepared::{Prepared, buffer};
 use super::source::{Source, source};
+use super::verify::inspector;
 use crate::executor::{Clock, Executor, ExecutorSpec, Objects};
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Share, StageKind};
@@ -69,7 +70,7 @@ pub(super) fn equip(seat: &Seat) -> Result<Equipment, Failure> {
         lists: if lists(kind) { slots } else { 0 },
         clock: seat.clock,
         objects: Arc::clone(&prepared.dataset) as Arc<dyn Objects>,
-        inspector: None,
+        inspector: inspector(prepared, seat.stage, &seat.control),
     };
     let executor = prepared.backend.executor(spec).map_err(|error| {
         let next = "lower `concurrency`, or raise this user's limits (ulimit -l, -n, -u)";

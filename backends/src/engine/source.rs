@@ -4,9 +4,9 @@ use super::dataset::Dataset;
 use super::prepared::Prepared;
 use crate::error::Fault;
 use crate::executor::{Manner, ObjectId, Outcome, Task};
-use crate::storage::Token;
+use crate::storage::{Page, Token};
 use iobench_core::message::{Failure, FailureClass};
-use iobench_core::plan::{Naming, PoolId, Share, StageKind};
+use iobench_core::plan::{Entry, Naming, Plan, PoolId, Share, StageKind};
 use iobench_core::stats::{ErrorClass, Operation};
 use iobench_core::workload::{Item, Next, Special, Stream, Worklist};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(super) enum Feed {
     Task(u16, Task),
     /// Nothing before something else is over.
     Waiting,
+    /// What should have given the next one failed: it counts as an error of this operation, here.
+    Failed(Operation, Fault, PoolId),
     /// Nothing any more.
     Exhausted,
 }
@@ -196,13 +198,14 @@ struct Cleanup {
 impl Source for Cleanup {
     fn next(&mut self) -> Feed {
         let next = match self.items.next() {
-            Some(Item { pool, key, .. }) => Some((Operation::Delete, ObjectId { pool, key })),
+            Some(Item { pool, key, .. }) => Some(Ok((Operation::Delete, ObjectId { pool, key }))),
             None => self.endless.next(),
         };
         match next {
-            Some((operation, object)) => {
+            Some(Ok((operation, object))) => {
                 Feed::Task(0, Task { operation, object, offset: 0, length: 0, manner: Manner::Plain })
             }
+            Some(Err((pool, fault))) => Feed::Failed(Operation::List, fault, pool),
             None => Feed::Exhausted,
         }
     }
@@ -210,8 +213,11 @@ impl Source for Cleanup {
     fn over(&mut self, _kind: u16, task: Task, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Done(_) => Verdict::Finishes(0),
-            // What `mkdir` made.
-            Outcome::Failed(Fault { code: IS_DIRECTORY, .. }) if task.operation == Operation::Delete => {
+            // What `mkdir` made, and only that.
+            Outcome::Failed(Fault { code: IS_DIRECTORY, .. })
+                if task.operation == Operation::Delete
+                    && makes_directories(&self.prepared.plan, task.object.pool) =>
+            {
                 Verdict::Then(false, 0, Task { operation: Operation::Rmdir, ..task })
             }
             Outcome::Failed(Fault { class: ErrorClass::NotFound, .. }) if self.tolerant => Verdict::Skips(0),
@@ -225,7 +231,18 @@ impl Source for Cleanup {
     }
 }
 
-/// What PUT or MKDIR made under names without end: found by listing, a page at a time.
+/// Whether the run makes directories under the names of this pool: what else is called so is somebody's.
+fn makes_directories(plan: &Plan, pool: PoolId) -> bool {
+    let makes = |entry: &Entry| entry.operation == Operation::Mkdir && entry.pool == pool;
+    plan.stages.iter().any(|stage| match &stage.kind {
+        StageKind::Execute { entries, .. } => entries.iter().any(makes),
+        StageKind::Prepare { .. } | StageKind::Cleanup { .. } => false,
+    })
+}
+
+/// What PUT, COPY or MKDIR made under names without end: found by listing, a page at a time. Only objects (or, if the
+/// run makes such, directories) of exactly these names, and where the listing tells sizes, of sizes that the run gives
+/// them.
 struct Endless {
     prepared: Arc<Prepared>,
     /// Pools still to be listed.
@@ -251,11 +268,11 @@ impl Endless {
         Self { prepared: Arc::clone(prepared), pools, share, token: None, page: Vec::new(), complete: false }
     }
 
-    fn next(&mut self) -> Option<(Operation, ObjectId)> {
+    fn next(&mut self) -> Option<Result<(Operation, ObjectId), (PoolId, Fault)>> {
         loop {
             let pool = *self.pools.last()?;
             if let Some((operation, key)) = self.page.pop() {
-                return Some((operation, ObjectId { pool, key }));
+                return Some(Ok((operation, ObjectId { pool, key })));
             }
             if std::mem::take(&mut self.complete) {
                 self.pools.pop();
@@ -264,14 +281,29 @@ impl Endless {
             let keys = self.prepared.dataset.pool(pool);
             let prefix = [keys.base(), b"obj_"].concat();
             let page = self.prepared.backend.storage().list(&prefix, self.token.as_ref(), Self::PAGE);
-            // A directory that is not there, or cannot be read, has nothing for us.
-            let page = page.unwrap_or_default();
+            let page = match page {
+                Ok(page) => page,
+                // A directory that is not there has nothing for us.
+                Err(error) if error.class() == ErrorClass::NotFound => Page::default(),
+                Err(error) => {
+                    (self.token, self.complete) = (None, false);
+                    self.pools.pop();
+                    return Some(Err((pool, error.fault)));
+                }
+            };
+            let plan = &self.prepared.plan;
+            let (min, max) = plan.pools[usize::from(pool.0)].sizes.bounds();
+            // Nobody knows the size of what was copied.
+            let fits = |size: Option<u64>| max == 0 || size.is_none_or(|size| (min..=max).contains(&size));
+            let directories_too = makes_directories(plan, pool);
             let own =
                 |name: &[u8]| keys.index_of(name).filter(|key| key % self.share.count == self.share.index);
-            let objects = page.objects.iter().filter_map(|(name, _)| Some((Operation::Delete, own(name)?)));
+            let objects = page.objects.iter().filter(|(_, size)| fits(*size));
+            let objects = objects.filter_map(|(name, _)| Some((Operation::Delete, own(name)?)));
             let directories = page
                 .directories
                 .iter()
+                .filter(|_| directories_too)
                 .filter_map(|name| Some((Operation::Rmdir, own(name.strip_suffix(b"/")?)?)));
             self.page = objects.chain(directories).collect();
             self.complete = page.next.is_none();

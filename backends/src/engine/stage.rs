@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 
+/// The fact that names the first corrupt object.
+const CORRUPT: &str = "corrupt";
 /// What threads get beyond the time they have to let go, nanoseconds.
 const GRACE: u64 = 200_000_000;
 /// A thread's counts of an interval are waited for so long, at most.
@@ -390,6 +392,9 @@ impl Stage {
                 fact("objects", progress.objects.to_string());
                 fact("bytes", progress.bytes.to_string());
             }
+        }
+        if let Some(corruption) = self.control.corruption() {
+            fact(CORRUPT, corruption.to_owned());
         }
         if !abandoned.is_empty() {
             let stuck: u64 = abandoned.iter().map(|shared| shared.stuck()).sum();

@@ -1,12 +1,14 @@
 //! From a configuration to a run that can be carried out here. Writes nothing, changes nothing.
 
 use super::dataset::Dataset;
-use super::preflight;
 use super::prepared::Prepared;
+use super::{connect, preflight};
 use crate::backend::{Backend, UringProbe};
 use crate::host;
+use crate::storage::Storage;
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
 use iobench_core::plan::{Plan, Scheme};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,12 +42,14 @@ pub(super) fn validate(
     preflight::check_plan(&plan)?;
     let backend = Backend::open_with(&plan.target, &plan.file, &plan.storage, limits.probe)?;
     preflight::check_target(&plan)?;
+    connect::reach(&plan, &backend)?;
     let dataset = Dataset::resolve(&plan, &**backend.storage())?;
     preflight::check_objects(&plan, &dataset, &**backend.storage())?;
     let threads = plan.file.threads.unwrap_or_else(host::cores).clamp(1, plan.concurrency);
     let files = preflight::check_resources(&plan, &dataset, threads)?;
     let capabilities = capabilities(&plan, &dataset, &backend);
     let prepared = Prepared {
+        empty_before: empty_directories(&plan, &**backend.storage()),
         target_is_ours: is_file(&plan) && !Path::new(&plan.target.path).exists(),
         dataset: Arc::new(dataset),
         backend,
@@ -54,6 +58,16 @@ pub(super) fn validate(
         plan,
     };
     Ok((prepared, capabilities))
+}
+
+/// The directories of the run's objects that are there and empty: they are somebody's, and are not removed.
+fn empty_directories(plan: &Plan, storage: &dyn Storage) -> BTreeSet<Vec<u8>> {
+    let bases = plan.pools.iter().filter(|_| is_file(plan)).flat_map(|pool| {
+        let base = pool.base.as_bytes();
+        base.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &base[..=at])
+    });
+    let empty = |base: &&[u8]| storage.list(base, None, 1).is_ok_and(|page| page.is_empty());
+    bases.filter(empty).map(|base| base[..base.len() - 1].to_vec()).collect()
 }
 
 /// Whether the target is in a file system.

@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::executor::{Completion, Executor, Manner, ObjectId, Outcome, Task};
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{ErrorPolicy, PoolId, StageKind};
-use iobench_core::stats::{Operation, Recorder, cells_of};
+use iobench_core::stats::{ErrorClass, Operation, Recorder, cells_of};
 use iobench_core::time::nanos;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,6 +26,8 @@ struct Slot {
     task: Task,
     kind: u16,
     in_use: bool,
+    /// It took too long and is being cancelled, to be tried again.
+    late: bool,
     /// It was given up and has been counted.
     expired: bool,
     tries: u32,
@@ -45,6 +47,7 @@ const FREE: Slot = Slot {
     },
     kind: 0,
     in_use: false,
+    late: false,
     expired: false,
     tries: 0,
     issued: 0,
@@ -180,9 +183,10 @@ impl Worker {
                 Feed::Task(kind, task) => {
                     self.free.pop();
                     self.slots[slot as usize] =
-                        Slot { task, kind, in_use: true, expired: false, tries: 0, issued: now, begun: now };
+                        Slot { task, kind, in_use: true, issued: now, begun: now, ..FREE };
                     self.start(slot, task);
                 }
+                Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
                 Feed::Waiting => return,
                 Feed::Exhausted => {
                     self.exhausted = true;
@@ -210,6 +214,7 @@ impl Worker {
             let state = &mut self.slots[slot as usize];
             self.recorder.retry(now - state.issued);
             state.issued = now;
+            state.late = false;
             let task = state.task;
             self.start(slot, task);
         }
@@ -265,7 +270,14 @@ impl Worker {
             }
             return self.release(slot);
         }
-        if matches!(outcome, Outcome::Failed(_)) && state.tries < self.policy.max_retries {
+        let outcome = match outcome {
+            // What has come at last is not thrown away, but what was cut off took too long.
+            Outcome::Cancelled | Outcome::Failed(_) if state.late => Outcome::Failed(Fault::TIMEOUT),
+            other => other,
+        };
+        if let Outcome::Failed(fault) = outcome
+            && self.may_retry(slot, fault)
+        {
             return self.wait_to_retry(slot, now);
         }
         let verdict = self.source.over(state.kind, state.task, outcome);
@@ -313,11 +325,21 @@ impl Worker {
             }
             _ => 0,
         };
-        if let Outcome::Failed(fault) = outcome {
+        if let Outcome::Failed(fault) = outcome
+            && !is_expected(task, fault)
+        {
             let place = || self.seat.prepared.place(task.object);
             self.seat.control.count_error(fault, task.operation.name(), place);
         }
         self.count(task.operation, outcome, service, bytes);
+    }
+
+    /// Counts what failed without being a task.
+    #[cold]
+    fn count_failure(&mut self, operation: Operation, fault: Fault, pool: PoolId) {
+        let place = || self.seat.prepared.place(ObjectId { pool, key: 0 });
+        self.seat.control.count_error(fault, operation.name(), place);
+        self.recorder.error(operation, fault.class, fault.code);
     }
 
     #[inline]
@@ -336,7 +358,15 @@ impl Worker {
         shared.bytes.store(shared.bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
     }
 
+    /// Whether the slot's task has a try left that may help.
+    fn may_retry(&self, slot: u32, fault: Fault) -> bool {
+        fault.class.may_heal() && self.slots[slot as usize].tries < self.policy.max_retries
+    }
+
     fn wait_to_retry(&mut self, slot: u32, now: u64) {
+        // What the store asks for is more than our own growing patience, but never more than an operation may take.
+        let asked =
+            self.executor.pause(slot).map_or(0, |pause| nanos(pause.min(self.policy.operation_timeout)));
         let state = &mut self.slots[slot as usize];
         let grown = self.policy.retry_backoff_multiplier.powi(state.tries.min(64) as i32);
         let delay = (nanos(self.policy.initial_retry_delay) as f64 * grown)
@@ -349,19 +379,26 @@ impl Worker {
         let unit = (self.jitter >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
         #[expect(clippy::cast_sign_loss, reason = "`as` saturates at zero")]
         let delay = (delay * (1.0 + unit * self.policy.retry_jitter_factor)) as u64;
-        self.waiting.push((now.saturating_add(delay), slot));
+        self.waiting.push((now.saturating_add(delay.max(asked)), slot));
     }
 
-    /// Gives up what takes too long.
+    /// Gives up tries that take too long: for another one, or for good. One that cannot even be cancelled is counted
+    /// without waiting for its end.
     fn look(&mut self, now: u64) {
         self.next_look = now + LOOK;
         let timeout = nanos(self.policy.operation_timeout);
-        for slot in 0..self.slots.len() {
-            let state = self.slots[slot];
-            let late = state.in_use && !state.expired && now.saturating_sub(state.issued) > timeout;
-            if late && !self.waiting.iter().any(|&(_, waiting)| waiting as usize == slot) {
-                self.slots[slot].expired = true;
-                self.executor.cancel(slot as u32);
+        for slot in 0..self.slots.len() as u32 {
+            let state = self.slots[slot as usize];
+            let patience = if state.late { timeout.saturating_add(LET_GO) } else { timeout };
+            let too_long = state.in_use && !state.expired && now.saturating_sub(state.issued) > patience;
+            if !too_long || self.waiting.iter().any(|&(_, waiting)| waiting == slot) {
+                continue;
+            }
+            self.executor.cancel(slot);
+            if !state.late && self.may_retry(slot, Fault::TIMEOUT) {
+                self.slots[slot as usize].late = true;
+            } else {
+                self.slots[slot as usize].expired = true;
                 self.count_task(state.task, Outcome::Failed(Fault::TIMEOUT), 0);
             }
         }
@@ -487,4 +524,9 @@ impl Worker {
             self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
         }
     }
+}
+
+/// A conditional write finds what is there: that is an answer, and no reason to give up.
+fn is_expected(task: Task, fault: Fault) -> bool {
+    task.manner == Manner::IfAbsent && fault.class == ErrorClass::Exists
 }

@@ -1,7 +1,7 @@
 //! `iobench`: one host, and everything about results.
 
 use super::options::{RunOptions, complain_about, read, show};
-use super::output::{complain, print, warn};
+use super::output::{complain, print, tell, warn};
 use super::quick::Quick;
 use super::{REJECTED, USAGE, block_on, parse};
 use crate::report;
@@ -30,7 +30,7 @@ enum Command {
         #[command(flatten)]
         options: RunOptions,
     },
-    /// Say what is understood of a configuration file; touches no storage
+    /// Say what is understood of a configuration file; touches no storage without --connect
     Check(Check),
     /// Measure reads of blocks, e.g. `iobench read file:///mnt/t --block-size 4KiB --size 4GiB`
     Read(Quick),
@@ -66,6 +66,9 @@ struct Check {
     /// Put a setting over it, e.g. `workload.0.weight=5`; may be repeated
     #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
     overrides: Vec<String>,
+    /// Reach the storage from this host: authenticate, list and, if the run writes, write, read and delete one object
+    #[arg(long)]
+    connect: bool,
 }
 
 #[derive(ValueEnum, Copy, Clone, Debug, Default)]
@@ -135,7 +138,8 @@ impl Check {
             Ok(run) => {
                 run.warnings.iter().for_each(|warning| warn(warning.message.as_str()));
                 let printed = print(&run.resolved_yaml(run.seed.unwrap_or_default()));
-                Ok(if printed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+                let connected = !self.connect || connect(&run)?;
+                Ok(if printed && connected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Err(diagnostics) => {
                 complain_about(&diagnostics);
@@ -143,6 +147,30 @@ impl Check {
             }
         }
     }
+}
+
+/// Tries every target of the run from this host; says what was done, or what failed and what to do.
+fn connect(run: &config::Run) -> Result<bool, ExitCode> {
+    let mut tried = Vec::new();
+    for index in 0..u32::try_from(run.agents.len().max(1)).unwrap_or(u32::MAX) {
+        let plan = run.plan(index, run.seed.unwrap_or_default());
+        let same = (plan.target.clone(), plan.storage.endpoints.clone());
+        if tried.contains(&same) {
+            continue;
+        }
+        match iobench_backends::connect(&plan, &format!("{:032x}", run::random())) {
+            Ok(steps) => tell(format!("{}: {}: all well", plan.target, steps.join(", "))),
+            Err(failure) => {
+                complain(failure);
+                return Err(ExitCode::from(super::UNREACHABLE));
+            }
+        }
+        tried.push(same);
+    }
+    if !run.agents.is_empty() {
+        warn("this host was looked at; each agent looks for itself when a run begins");
+    }
+    Ok(true)
 }
 
 impl Format {

@@ -24,6 +24,9 @@ pub(super) struct RunOptions {
     /// Everything random derives from this number; drawn and printed when absent
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Clean up even where objects lie at the root of a bucket
+    #[arg(long)]
+    pub(super) yes_delete_everything: bool,
     /// Print the summary as one JSON document and nothing else on standard output
     #[arg(long)]
     pub(super) json: bool,
@@ -69,7 +72,10 @@ impl RunOptions {
     }
 
     /// Reads and checks a configuration; what is wrong with it is shown.
-    pub(super) fn job(self, yaml: String, origin: &str) -> Result<Job, ExitCode> {
+    pub(super) fn job(mut self, yaml: String, origin: &str) -> Result<Job, ExitCode> {
+        if self.yes_delete_everything {
+            self.overrides.push("prepare.yes_delete_everything=true".to_owned());
+        }
         let run = config::load(&yaml, &self.overrides, origin).map_err(|diagnostics| {
             complain_about(&diagnostics);
             ExitCode::from(REJECTED)

@@ -21,6 +21,11 @@ pub(super) fn complain(error: impl Display) {
     writeln!(std::io::stderr(), "error: {error}").ok();
 }
 
+/// Tells a person that something went well, beside the output.
+pub(super) fn tell(text: impl Display) {
+    writeln!(std::io::stderr(), "{text}").ok();
+}
+
 /// Tells a person something worth knowing.
 pub(super) fn warn(text: impl Display) {
     writeln!(std::io::stderr(), "warning: {text}").ok();

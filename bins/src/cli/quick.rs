@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// What a quick run does.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Quick {
-    /// Where, e.g. `file:///mnt/data/bench`, `direct:///mnt/nvme/bench`, `mem://`, `null://`
+    /// Where, e.g. `file:///mnt/data/bench`, `direct:///mnt/nvme/bench`, `s3://bucket/bench`, `mem://`, `null://`
     target: String,
     /// How long it is measured
     #[arg(long, default_value = "30s")]
@@ -33,6 +33,18 @@ pub(super) struct Quick {
     /// Delete what was written when it is done
     #[arg(long)]
     cleanup: bool,
+    /// Compare what is read with what was written
+    #[arg(long)]
+    verify: bool,
+    /// Object stores: the service, e.g. `http://10.0.0.1:9000`; several times: in turn
+    #[arg(long, value_name = "URL")]
+    endpoint: Vec<String>,
+    /// Object stores: the region that requests are signed for
+    #[arg(long)]
+    region: Option<String>,
+    /// Object stores: do not sign requests
+    #[arg(long)]
+    anonymous: bool,
     #[command(flatten)]
     options: RunOptions,
 }
@@ -47,7 +59,7 @@ impl Quick {
     }
 
     pub(super) fn get(self) -> (String, RunOptions) {
-        let entry = format!("{{op: get, path: objects/, pattern: {}}}", self.pattern());
+        let entry = format!("{{op: get, path: objects/, pattern: {}{}}}", self.pattern(), self.verified());
         let prepare = self.prepared("objects/", "1000", "1MiB");
         (self.yaml(&prepare, &entry), self.options)
     }
@@ -56,13 +68,15 @@ impl Quick {
         let count =
             self.objects.as_ref().map_or(String::new(), |count| format!(", count: {}", quoted(count)));
         let size = quoted(self.size.as_deref().unwrap_or("1MiB"));
-        let entry = format!("{{op: put, path: put/, object_size: {size}{count}}}");
+        let entry = format!("{{op: put, path: put/, object_size: {size}{count}{}}}", self.verified());
         (self.yaml("", &entry), self.options)
     }
 
     fn blocks(self, operation: &str) -> (String, RunOptions) {
         let (block, pattern) = (quoted(&self.block_size), self.pattern());
-        let entry = format!("{{op: {operation}, path: files/, block_size: {block}, pattern: {pattern}}}");
+        let verified = self.verified();
+        let entry =
+            format!("{{op: {operation}, path: files/, block_size: {block}, pattern: {pattern}{verified}}}");
         let prepare = self.prepared("files/", "1", "1GiB");
         (self.yaml(&prepare, &entry), self.options)
     }
@@ -71,6 +85,29 @@ impl Quick {
         let count = quoted(self.objects.as_deref().unwrap_or(count));
         let size = quoted(self.size.as_deref().unwrap_or(size));
         format!("  ensure_objects:\n    - {{base_uri: {base}, count: {count}, size: {size}}}\n")
+    }
+
+    fn verified(&self) -> &'static str {
+        if self.verify { ", verify: true" } else { "" }
+    }
+
+    /// How object stores are reached; nothing unless something was said about it.
+    fn storage(&self) -> String {
+        let mut yaml = String::new();
+        let mut lines = Vec::new();
+        if let [endpoint] = &self.endpoint[..] {
+            lines.push(format!("endpoint: {}", quoted(endpoint)));
+        }
+        lines.extend(self.region.as_ref().map(|region| format!("region: {}", quoted(region))));
+        lines.extend(self.anonymous.then(|| "credentials: anonymous".to_owned()));
+        if !lines.is_empty() {
+            yaml = format!("storage:\n  {}\n", lines.join("\n  "));
+        }
+        if self.endpoint.len() > 1 {
+            let endpoints: Vec<_> = self.endpoint.iter().map(|endpoint| quoted(endpoint)).collect();
+            yaml += &format!("multi_endpoint: {{endpoints: [{}]}}\n", endpoints.join(", "));
+        }
+        yaml
     }
 
     fn pattern(&self) -> String {
@@ -92,7 +129,11 @@ impl Quick {
         for (key, value) in pairs {
             writeln!(yaml, "{key}: {}", quoted(value)).expect("a string takes everything");
         }
-        write!(yaml, "prepare:\n  cleanup: {cleanup}\n{prepare}workload:\n  - {entry}\n")
+        // Objects that an earlier run left were written with its seed, which was drawn.
+        let overwrite =
+            if self.verify && self.options.seed.is_none() { "  force_overwrite: true\n" } else { "" };
+        yaml += &self.storage();
+        write!(yaml, "prepare:\n  cleanup: {cleanup}\n{overwrite}{prepare}workload:\n  - {entry}\n")
             .expect("a string takes everything");
         yaml
     }

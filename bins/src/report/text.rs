@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The fact in which an engine tells how many operations it had to leave to the kernel.
 const STUCK: &str = "stuck operations";
 
+/// The fact in which an engine names the first object that was not what was written.
+const CORRUPT: &str = "corrupt";
+
 /// The whole summary, ending in a line break.
 #[must_use]
 pub fn text(results: &Results) -> String {
@@ -294,6 +297,10 @@ fn remarks(out: &mut String, results: &Results) {
             );
         }
         for part in &stage.agents {
+            if let Some((_, corrupt)) = part.totals.facts.iter().find(|(name, _)| name == CORRUPT) {
+                let agent = results.agent_id(part.agent);
+                line!(out, "CORRUPT: agent {agent}, {}: {corrupt}", stage.name);
+            }
             if let Some((_, stuck)) = part.totals.facts.iter().find(|(name, _)| name == STUCK) {
                 let agent = results.agent_id(part.agent);
                 line!(

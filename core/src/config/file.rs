@@ -296,6 +296,8 @@ pub struct Prepare {
     pub cleanup_only: bool,
     /// Whether a missing object is an error when cleaning up.
     pub cleanup_mode: CleanupMode,
+    /// Whether cleaning up may delete at the root of a bucket.
+    pub yes_delete_everything: bool,
     /// Do not look at what exists: write all.
     pub skip_verification: bool,
     /// Write also what is there and right.

@@ -156,20 +156,30 @@ fn errors_that_come_too_fast_fail_the_stage() {
     assert!(failure.message.contains("operations a second failed"), "{failure}");
 }
 
-#[test]
-fn a_retried_operation_is_one_operation() {
-    let directory = memory();
-    let mut plan = reads(directory.path());
+/// A plan of reads, all errors tolerated, with two more tries.
+fn retried(directory: &Path) -> Plan {
+    let mut plan = reads(directory);
     plan.stages[1] = execute(200, vec![entry(Operation::Get, 0)]);
     plan.errors.max_total_errors = u64::MAX;
     plan.errors.error_rate_threshold = f64::INFINITY;
     plan.errors.max_retries = 2;
     plan.errors.initial_retry_delay = Duration::from_millis(2);
-    let mut rig = Rig::new(plan);
-    with_missing_objects(&mut rig, directory.path());
+    plan
+}
+
+#[test]
+fn a_retried_operation_is_one_operation() {
+    let directory = memory();
+    let mut rig = Rig::new(retried(directory.path()));
+    rig.validate().unwrap();
+    rig.run(0).done();
+    // Too short now: that may heal.
+    for file in tree(&directory.path().join("target/data")) {
+        std::fs::write(file, "short").unwrap();
+    }
     let tally = rig.run(1).done().tally;
     let errors: u64 = tally.errors.iter().map(|error| error.count).sum();
-    assert!(errors > 0);
+    assert!(errors > 0 && tally.errors.iter().all(|error| error.class == ErrorClass::Truncated));
     // Every error had two retries; operations in flight at the end had up to two.
     assert!(
         tally.retries >= 2 * errors && tally.retries <= 2 * (errors + 8),
@@ -177,6 +187,48 @@ fn a_retried_operation_is_one_operation() {
         tally.retries
     );
     assert!(tally.retry_time >= tally.retries * 1_500_000, "waits of about 2 and 4 ms are in it");
+}
+
+#[test]
+fn what_cannot_heal_is_not_tried_again() {
+    let directory = memory();
+    let mut rig = Rig::new(retried(directory.path()));
+    with_missing_objects(&mut rig, directory.path());
+    let totals = rig.run(1).done();
+    assert!(errors(&totals, ErrorClass::NotFound) > 0);
+    assert_eq!(totals.tally.retries, 0);
+}
+
+#[test]
+fn each_try_has_the_time_that_an_operation_may_take() {
+    let directory = on_disk();
+    let mut plan = waits_for_ever(directory.path());
+    plan.errors.operation_timeout = Duration::from_millis(100);
+    plan.errors.max_total_errors = 1;
+    plan.errors.error_rate_threshold = f64::INFINITY;
+    plan.errors.max_retries = 1;
+    plan.errors.initial_retry_delay = Duration::from_millis(2);
+    let _writer = hold(directory.path());
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let begun = Instant::now();
+    let totals = rig.run(0).totals.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(200), "two tries");
+    assert_eq!((errors(&totals, ErrorClass::Timeout), totals.tally.retries), (2, 2));
+}
+
+#[test]
+fn a_conditional_put_that_finds_something_does_not_use_up_the_budget() {
+    let directory = memory();
+    let fresh = Entry { detail: iobench_core::plan::Detail::IfAbsent, ..entry(Operation::Put, 0) };
+    let objects = pool("new/", Naming::Put, 20, 100);
+    let mut plan = files(directory.path(), vec![objects], vec![execute(100, vec![fresh])]);
+    plan.errors.max_total_errors = 0;
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let totals = rig.run(0).done();
+    assert_eq!(count(&totals, Operation::Put), 20);
+    assert!(errors(&totals, ErrorClass::Exists) > 0, "but it is counted");
 }
 
 #[test]
@@ -260,6 +312,22 @@ fn cleanup_removes_made_directories_too() {
             "{removed} of {made}"
         );
     }
+}
+
+#[test]
+fn cleanup_leaves_directories_that_are_not_ours() {
+    let directory = memory();
+    let put = pool("new/", Naming::Put, u64::MAX, 10);
+    let stages = vec![execute(20, vec![entry(Operation::Put, 0)]), cleanup(&[0, 1])];
+    let mut rig = Rig::new(files(directory.path(), vec![put, pool("empty/", Naming::Put, 5, 10)], stages));
+    let theirs = ["target/empty", "target/new/obj_99999999", "target/new/obj_1x"];
+    theirs.iter().for_each(|name| std::fs::create_dir_all(directory.path().join(name)).unwrap());
+    rig.validate().unwrap();
+    rig.run(0).done();
+    let totals = rig.run(1).done();
+    assert!(totals.tally.errors.is_empty(), "{:?}", totals.tally.errors);
+    assert!(theirs.iter().all(|name| directory.path().join(name).is_dir()), "empty as they are");
+    assert!(tree(directory.path()).is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod ending;
 mod running;
 mod validating;
+mod verifying;
 
 use super::LocalEngine;
 use crate::backend::UringProbe;

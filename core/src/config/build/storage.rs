@@ -6,7 +6,8 @@ use crate::config::problems::Problems;
 use crate::config::units::{Count, Size};
 use crate::config::values::{self, CredentialKeys};
 use crate::plan::{
-    Checksum, Credentials, Encryption, Multipart, Ranges, Reference, Scheme, Spread, StorageOptions, Uri,
+    Checksum, Credentials, Encryption, Multipart, Pool, PoolId, Ranges, Reference, Scheme, Spread, Stage,
+    StageKind, StorageOptions, Uri,
 };
 use std::path::PathBuf;
 
@@ -179,6 +180,30 @@ fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) ->
         ));
     }
     Some(format!("{scheme}://{authority}"))
+}
+
+/// Deleting at the root of a bucket, where others keep things too, wants a clear word.
+pub(super) fn check_root<'a>(
+    targets: impl Iterator<Item = &'a Uri>,
+    stages: &[Stage],
+    pools: &[Pool],
+    allowed: bool,
+    problems: &mut Problems<'_>,
+) {
+    let at_root = |id: &PoolId| pools.get(usize::from(id.0)).is_some_and(|pool| pool.base.is_empty());
+    let deletes = |stage: &Stage| match &stage.kind {
+        StageKind::Cleanup { pools, .. } => pools.iter().any(at_root),
+        StageKind::Execute { .. } | StageKind::Prepare { .. } => false,
+    };
+    let mut roots = targets.filter(|target| target.bucket().is_some_and(|bucket| bucket.prefix.is_empty()));
+    if allowed || !stages.iter().any(deletes) {
+        return;
+    }
+    if let Some(root) = roots.next() {
+        let message = format!("cleaning up would delete at the root of the bucket `{root}`");
+        let help = "write a prefix, as in `s3://bucket/bench`, or give `--yes-delete-everything`";
+        problems.error("target", message, help);
+    }
 }
 
 /// What only some stores can do must not silently be left undone.

@@ -196,6 +196,16 @@ distributed: {agents: [{address: a, target_override: 'file:///x'}, b]}";
 }
 
 #[test]
+fn the_root_of_a_bucket_is_not_cleaned_up_without_a_clear_word() {
+    let root = "target: s3://bucket\nprepare: {cleanup: true}\nworkload: [{op: put, object_size: 1}]\n";
+    assert_eq!(wrong(root), ["1:9 cleaning up would delete at the root of the bucket `s3://bucket`"]);
+    assert!(load(root, &["prepare.yes_delete_everything=true".to_owned()], "x").is_ok());
+    good(&root.replace("s3://bucket", "s3://bucket/bench"));
+    good(&root.replace("op: put", "op: put, path: new/"));
+    good(&root.replace("cleanup: true", "cleanup: false"));
+}
+
+#[test]
 fn entries_say_more_than_their_operation() {
     let detail = |entry: &str| {
         let plan = good(&working(&[entry]).replace("file:///tmp/x", "mem://x")).plan(0, 1);
