@@ -55,7 +55,6 @@ pub trait Storage: Send + Sync {
     /// Whether it is an object store, which differs from files and memory in this:
     /// - blocks are not written: [`write`](Self::write) and the operation fail with `Invalid`;
     /// - an executor's delete does not have to say whether there was an object;
-    /// - an executor's list goes through all pages, and says of each how long it took;
     /// - an object replaces another at once and as a whole, also when its put was cancelled.
     fn is_object_store(&self) -> bool {
         false

@@ -30,8 +30,11 @@ async fn an_idle_agent_describes_itself_and_is_healthy() {
 #[test]
 fn nobody_at_the_address_is_said_with_exit_4() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
-    let output = command.args(["describe", "127.0.0.1:1"]).output().unwrap();
+    let output = command.args(["describe", "127.0.0.[1-2]:1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("127.0.0.1:1 cannot be reached") && stderr.contains("refused"), "{stderr}");
+    for address in ["127.0.0.1:1", "127.0.0.2:1"] {
+        assert!(stderr.contains(&format!("{address} cannot be reached")), "{stderr}");
+    }
+    assert!(stderr.contains("refused"), "{stderr}");
 }

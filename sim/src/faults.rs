@@ -23,6 +23,10 @@ pub enum Fault {
     Latency(usize, Duration),
     /// Messages take up to so long.
     Jitter(usize, Duration),
+    /// An agent that lives closes its connections.
+    Close(usize),
+    /// Something in the network resets an agent's connections: both ends are told.
+    Reset(usize),
     /// An agent's process is killed; its host closes its connections.
     Crash(usize),
     /// An agent's host is gone: nobody hears of it.
@@ -58,6 +62,13 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What it is called, without its particulars.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let text = format!("{self:?}");
+        text.split_once('(').map_or(text.clone(), |(kind, _)| kind.to_owned())
+    }
+
     /// Whom it may harm (`None`: everyone), whether nobody may fail because of it, and how much longer a run may take.
     #[must_use]
     pub fn harm(&self) -> (Option<usize>, bool, Duration) {
@@ -69,6 +80,8 @@ impl Fault {
             | Self::PartitionToController(agent)
             | Self::PartitionToAgent(agent)
             | Self::Repair(agent)
+            | Self::Close(agent)
+            | Self::Reset(agent)
             | Self::Crash(agent)
             | Self::Vanish(agent)
             | Self::Restart(agent)

@@ -4,28 +4,27 @@ use crate::checkers::{Process, Seen};
 use crate::clock::{SimClock, truth};
 use crate::disk::Journal;
 use crate::engine::ModelEngine;
-use crate::state::{AgentHost, ControllerHost, Host, Tampering, with};
-use iobench::drive::agent::{Event, Ports as AgentPorts, engine_events};
+use crate::faulty::Faulty;
+use crate::socket::Socket;
+use crate::state::{AgentHost, ControllerHost, Host, with};
+use iobench::drive::agent::{Ports as AgentPorts, engine_events};
 use iobench::drive::controller::{Handle, Ports};
-use iobench::drive::{self, Clock, Inbox, Observer, Remote};
+use iobench::drive::{self, Clock, Inbox, Observer};
 use iobench::grpc::{self, Dial};
 use iobench::results::Header;
+use iobench::ui::Plain;
 use iobench_core::agent::{self, Agent};
 use iobench_core::controller::{self, Controller};
-use iobench_core::message::{AgentMessage, Control, ControlMessage, Report};
+use iobench_core::message::{Control, ControlMessage, Report};
 use iobench_core::time::Now;
-use iobench_proto::{Description, PROTOCOL, wire};
+use iobench_proto::{Description, PROTOCOL};
 use std::fmt;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::server::{Connected, Server};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::transport::server::Server;
 use turmoil::net::{TcpListener, TcpStream};
 
 /// The port agents listen on.
@@ -58,14 +57,13 @@ pub(crate) async fn agent_process(index: usize) -> turmoil::Result {
         keep: move |now: Now, run| agent(index, |host| host.kept.push((now, run))),
         description: description(index),
     };
-    let incoming = listen().await?;
+    let incoming = listen(index).await?;
     let (local, remote) = (inbox.local(), inbox.remote());
     let serving = async move {
         match tamper {
             None => grpc::serve(Server::builder(), incoming, local, remote).await,
             Some(tamper) => {
-                let service = iobench_proto::server(Faulty { remote, tamper });
-                Server::builder().add_service(service).serve_with_incoming(incoming).await
+                Server::builder().add_service(Faulty { remote, tamper }).serve_with_incoming(incoming).await
             }
         }
     };
@@ -92,8 +90,10 @@ pub(crate) async fn controller_process(index: usize) -> turmoil::Result {
     });
     run_begins(index, &order);
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
+    let progress = Plain::writing(order.outline.clone(), false, Screen(index));
     let results = Journal { controller: index, handle, ids };
-    let ports = Ports { clock, dial: SimDial, results, observer: Watch(Host::Controller(index)) };
+    let ports =
+        Ports { clock, dial: SimDial, results, observer: Both(Watch(Host::Controller(index)), progress) };
     let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
     journal.finish(outcome).await;
     // The world ends the process: only then do its sockets close.
@@ -137,63 +137,34 @@ fn description(index: usize) -> Description {
 struct SimDial;
 
 impl Dial for SimDial {
-    type Io = TcpStream;
+    type Io = Socket;
 
-    async fn connect(&self, address: &str) -> io::Result<TcpStream> {
+    async fn connect(&self, address: &str) -> io::Result<Socket> {
         let name = address.split(':').next().unwrap_or(address);
         let known = with(|state| {
             let name = state.aliases.get(name).map_or(name, String::as_str).to_owned();
-            let known = (0..state.agents.len()).any(|index| Host::Agent(index).to_string() == name);
-            known.then_some(name)
+            let agent = (0..state.agents.len()).find(|index| Host::Agent(*index).to_string() == name);
+            agent.map(|agent| (name, agent))
         });
-        let Some(name) = known else {
+        let Some((name, agent)) = known else {
             let unknown = "failed to lookup address information: Name or service not known";
             return Err(io::Error::other(unknown));
         };
-        TcpStream::connect((name, PORT)).await.map_err(|error| match error.kind() {
+        let connected = TcpStream::connect((name, PORT)).await.map_err(|error| match error.kind() {
             // As Linux says it.
             io::ErrorKind::ConnectionRefused => io::Error::from_raw_os_error(111),
             _ => error,
-        })
+        });
+        connected.map(|stream| Socket::dialled(stream, agent))
     }
 }
 
-/// An accepted connection.
-struct Accepted(TcpStream);
-
-impl Connected for Accepted {
-    type ConnectInfo = ();
-    fn connect_info(&self) {}
-}
-
-impl AsyncRead for Accepted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Accepted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-async fn listen() -> io::Result<impl Stream<Item = io::Result<Accepted>>> {
+async fn listen(agent: usize) -> io::Result<impl Stream<Item = io::Result<Socket>>> {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
-            let accepted = listener.accept().await.map(|(stream, _)| Accepted(stream));
+            let accepted = listener.accept().await.map(|(stream, _)| Socket::accepted(stream, agent));
             if sender.send(accepted).await.is_err() {
                 return;
             }
@@ -202,45 +173,37 @@ async fn listen() -> io::Result<impl Stream<Item = io::Result<Accepted>>> {
     Ok(ReceiverStream::new(receiver))
 }
 
-/// The service of an agent whose stream carries what it should not. What it says passes through its fault.
-struct Faulty {
-    remote: Remote<Event>,
-    tamper: crate::state::Tamper,
-}
+/// The simulation, and the person at the controller.
+struct Both(Watch, Plain<Screen>);
 
-#[tonic::async_trait]
-impl iobench_proto::Agent for Faulty {
-    type ExecuteWorkloadStream = ReceiverStream<Result<AgentMessage, Status>>;
-
-    async fn execute_workload(
-        &self,
-        request: Request<Streaming<ControlMessage>>,
-    ) -> Result<Response<Self::ExecuteWorkloadStream>, Status> {
-        let (reply, mut said) = mpsc::channel(drive::agent::QUEUE);
-        let (outgoing, wire) = mpsc::channel(4 * drive::agent::QUEUE);
-        if !self.remote.send(Event::Opened(request.into_inner(), reply)).await {
-            return Err(Status::unavailable("the agent is ending"));
-        }
-        let tamper = self.tamper;
-        tokio::spawn(async move {
-            let mut memory = Tampering::default();
-            while let Some(Ok(message)) = said.recv().await {
-                for message in tamper(&mut memory, message) {
-                    if outgoing.send(Ok(message)).await.is_err() {
-                        return;
-                    }
-                }
-                memory.seen += 1;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(wire)))
+impl Observer<Controller> for Both {
+    fn input(&mut self, now: Now, input: &controller::Input) {
+        Observer::<Controller>::input(&mut self.0, now, input);
+        self.1.input(now, input);
     }
 
-    async fn describe(
-        &self,
-        _: Request<wire::DescribeRequest>,
-    ) -> Result<Response<wire::Description>, Status> {
-        Err(Status::unimplemented("a faulty agent does not introduce itself"))
+    fn output(&mut self, now: Now, output: &controller::Output) {
+        Observer::<Controller>::output(&mut self.0, now, output);
+        self.1.output(now, output);
+    }
+
+    fn settled(&mut self, now: Now, machine: &Controller) {
+        Observer::<Controller>::settled(&mut self.0, now, machine);
+        self.1.settled(now, machine);
+    }
+}
+
+/// Where a controller's progress is written.
+struct Screen(usize);
+
+impl io::Write for Screen {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        controller(self.0, |host| host.screen.push_str(&String::from_utf8_lossy(text)));
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -267,6 +230,7 @@ impl Observer<Agent> for Watch {
         self.line(format_args!("< {input:?}"));
         let Host::Agent(index) = self.0 else { return };
         self.show(&Seen::AgentInput(index, now, input));
+        with(|state| state.coverage.agent(state.agents[index].state, input));
         if let agent::Input::Received(stream, message) = input
             && !matches!(message.body, Control::Ping(_) | Control::Acknowledge { .. })
         {
@@ -307,6 +271,10 @@ impl Observer<Controller> for Watch {
         self.line(format_args!("< {input:?}"));
         self.show(&Seen::ControllerInput(now, input));
         let Host::Controller(index) = self.0 else { return };
+        with(|state| {
+            let host = &state.controllers[index];
+            state.coverage.controller(host.state, input, |agent| host.agents.get(agent).copied());
+        });
         if let controller::Input::Received(agent, _, message) = input
             && matches!(message.body, Report::Running(_))
         {

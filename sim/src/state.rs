@@ -2,8 +2,10 @@
 
 use crate::checkers::{Process, Seen, Suite};
 use crate::clock::Hardware;
+use crate::coverage::Coverage;
 use crate::disk::Disk;
 use crate::engine::Model;
+use crate::socket::Cuts;
 use crate::trace::Trace;
 use iobench::drive::{Local, agent, controller};
 use iobench_core::agent::{KeptRun, StateName};
@@ -43,6 +45,7 @@ pub(crate) struct State {
     /// Names that lead to another host.
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) trace: Trace,
+    pub(crate) coverage: Coverage,
     pub(crate) suite: Suite,
     /// The controller that the checkers watch: the first, then any that begins when there is none.
     pub(crate) watched: usize,
@@ -52,7 +55,8 @@ pub(crate) struct State {
     pub(crate) resuming: Vec<(u64, Process)>,
 }
 
-/// Changes what an agent's stream carries: a fault of its own making.
+/// Changes what an agent's stream carries: a fault of its own making. Of what is undecodable, the detail goes onto the
+/// wire, byte for byte.
 pub type Tamper = fn(&mut Tampering, AgentMessage) -> Vec<AgentMessage>;
 
 /// What a faulty agent remembers.
@@ -91,6 +95,7 @@ pub struct AgentHost {
     /// Everything it said, with when; without answers to pings.
     pub sent: Vec<(Duration, AgentMessage)>,
     pub(crate) inbox: Option<Local<agent::Event>>,
+    pub(crate) cuts: Cuts,
     pub(crate) started: bool,
 }
 
@@ -110,6 +115,7 @@ impl AgentHost {
             received: Vec::new(),
             sent: Vec::new(),
             inbox: None,
+            cuts: Cuts::default(),
             started: false,
         }
     }
@@ -149,6 +155,8 @@ pub struct ControllerHost {
     pub acknowledged: BTreeMap<usize, u64>,
     /// Intervals received, per agent.
     pub intervals: BTreeMap<usize, u64>,
+    /// What a person sees while it goes on.
+    pub screen: String,
     pub(crate) inbox: Option<Local<controller::Event>>,
     pub(crate) handle: Option<controller::Handle>,
     /// Its process has done all it will do and is to end.
@@ -173,6 +181,7 @@ impl ControllerHost {
             outcome: None,
             acknowledged: BTreeMap::new(),
             intervals: BTreeMap::new(),
+            screen: String::new(),
             inbox: None,
             handle: None,
             ended: false,

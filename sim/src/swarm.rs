@@ -4,11 +4,10 @@
 //! liveness: everything is healed, the run must end, every agent must be idle again, and a next run must be perfect.
 
 use crate::faults::Fault;
-use crate::state::Host;
-use crate::trace::Trace;
-use crate::world::{Cluster, World, play};
+use crate::state::{Host, Tampering};
+use crate::world::{Cluster, Record, World, play};
 use iobench_core::controller::ExitCode;
-use iobench_core::message::{Failure, FailureClass};
+use iobench_core::message::{AgentMessage, Failure, FailureClass, RunId};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +15,45 @@ use std::time::Duration;
 
 /// When everything is healed at the latest.
 const HEAL: Duration = Duration::from_secs(60);
-const KINDS: u64 = 15;
+const KINDS: u64 = 16;
+const BABBLE: u64 = 15;
+/// No time of a schedule is halved to less than this.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// What enough seeds must have met: every kind of fault, and every exit code that faults can lead to.
+pub const CORNERS: &[&str] = &[
+    "calm",
+    "Hold",
+    "Release",
+    "Partition",
+    "PartitionToController",
+    "PartitionToAgent",
+    "Repair",
+    "Latency",
+    "Crash",
+    "Vanish",
+    "Restart",
+    "CrashController",
+    "VanishController",
+    "Stall",
+    "StepClock",
+    "Drift",
+    "Interrupt",
+    "DiskFails",
+    "DiskSlow",
+    "EngineHangs",
+    "EngineRecovers",
+    "StorageStalls",
+    "StageFails",
+    "Babble",
+    "exit none",
+    "exit 0",
+    "exit 1",
+    "exit 2",
+    "exit 3",
+    "exit 6",
+    "exit 7",
+];
 
 /// A run that was drawn.
 #[derive(Clone, Debug)]
@@ -25,6 +62,8 @@ pub struct Drawn {
     pub cluster: Cluster,
     /// How long each agent prepares.
     pub prepare: Vec<Duration>,
+    /// Which agent babbles: says things twice, and for another run.
+    pub babbling: Option<usize>,
     /// What happens, in order of time.
     pub schedule: Vec<(Duration, Fault)>,
 }
@@ -74,7 +113,7 @@ pub fn draw(seed: u64) -> Drawn {
     let prepare = (0..agents).map(|_| draw.ms(500, 15_000)).collect();
     let kinds: Vec<u64> = (0..KINDS).filter(|_| draw.is(30)).collect();
     let mut schedule = Vec::new();
-    if !kinds.is_empty() {
+    if kinds.iter().any(|kind| *kind != BABBLE) {
         for _ in 0..draw.below(6) {
             let kind = kinds[usize::try_from(draw.below(kinds.len() as u64)).expect("few")];
             let agent = usize::try_from(draw.below(agents as u64)).expect("few");
@@ -82,7 +121,8 @@ pub fn draw(seed: u64) -> Drawn {
         }
     }
     schedule.sort_by_key(|(at, _)| *at);
-    Drawn { cluster, prepare, schedule }
+    let babbling = kinds.contains(&BABBLE).then(|| usize::try_from(draw.below(agents as u64)).expect("few"));
+    Drawn { cluster, prepare, babbling, schedule }
 }
 
 /// A fault of a kind and, where it has one, its end.
@@ -107,6 +147,7 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
         9 => then(Fault::Drift(host, 200), None),
         10 => then(Fault::DiskFails("cannot write /results: No space left on device".to_owned()), None),
         11 => then(Fault::DiskSlow(until - at), None),
+        BABBLE => {}
         12 => then(Fault::EngineHangs(agent), Some(Fault::EngineRecovers(agent))),
         13 => then(Fault::StorageStalls(agent, until - at), None),
         _ => match at.as_millis() % 4 {
@@ -124,10 +165,12 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
 /// A run that went as it must.
 #[derive(Debug)]
 pub struct Played {
-    /// What happened.
-    pub trace: Trace,
+    /// What the simulation leaves.
+    pub record: Record,
     /// What its controller returned; `None` when that was killed.
     pub exit: Option<ExitCode>,
+    /// Which of [`CORNERS`] it met.
+    pub corners: Vec<String>,
 }
 
 /// A run that did not go as it must.
@@ -141,6 +184,9 @@ pub struct Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(agent) = self.drawn.babbling {
+            writeln!(f, "agent {agent} babbles")?;
+        }
         for (at, fault) in &self.drawn.schedule {
             writeln!(f, "{at:?} {fault:?}")?;
         }
@@ -153,21 +199,46 @@ impl fmt::Display for Found {
 /// # Errors
 /// What was wrong, and the shortest schedule that was found to show it.
 pub fn check(seed: u64) -> Result<Played, Box<Found>> {
-    let mut drawn = draw(seed);
-    let mut what = match attempt(&drawn) {
-        Ok(played) => return Ok(played),
-        Err(what) => what,
+    let drawn = draw(seed);
+    match attempt(&drawn) {
+        Ok(played) => Ok(played),
+        Err(what) => Err(Box::new(shrink(Found { what, drawn }))),
+    }
+}
+
+/// Takes away one fault after the other, then halves the times of those that are left, while something is still wrong.
+fn shrink(mut found: Found) -> Found {
+    let still = |drawn: &mut Drawn, what: &mut String, less: Drawn| match attempt(&less) {
+        Ok(_) => false,
+        Err(wrong) => {
+            (*what, *drawn) = (wrong, less);
+            true
+        }
     };
+    let (drawn, what) = (&mut found.drawn, &mut found.what);
+    if drawn.babbling.is_some() {
+        let quiet = Drawn { babbling: None, ..drawn.clone() };
+        still(drawn, what, quiet);
+    }
     let mut index = 0;
     while index < drawn.schedule.len() {
-        let mut fewer = drawn.clone();
-        fewer.schedule.remove(index);
-        match attempt(&fewer) {
-            Ok(_) => index += 1,
-            Err(still) => (what, drawn) = (still, fewer),
+        let mut less = drawn.clone();
+        less.schedule.remove(index);
+        index += usize::from(!still(drawn, what, less));
+    }
+    for index in 0..drawn.schedule.len() {
+        loop {
+            let mut less = drawn.clone();
+            let at = &mut less.schedule[index].0;
+            *at /= 2;
+            let (at, before) = (*at, index.checked_sub(1).map(|before| drawn.schedule[before].0));
+            let in_order = before.is_none_or(|before| before <= at);
+            if at < SHORT || !in_order || !still(drawn, what, less) {
+                break;
+            }
         }
     }
-    Err(Box::new(Found { what, drawn }))
+    found
 }
 
 /// Plays a run twice; `Err` says what was wrong.
@@ -175,10 +246,10 @@ pub fn check(seed: u64) -> Result<Played, Box<Found>> {
 /// # Errors
 /// A violation, a panic, or a difference between the two.
 pub fn attempt(drawn: &Drawn) -> Result<Played, String> {
-    let exit = Mutex::new(None);
+    let ended = Mutex::new((None, Vec::new()));
     let scenario = |world: &mut World<'_>| {
-        let ended = run(world, drawn);
-        *exit.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+        let end = run(world, drawn);
+        *ended.lock().unwrap_or_else(PoisonError::into_inner) = end;
     };
     let once = || {
         let played = catch_unwind(AssertUnwindSafe(|| play(&drawn.cluster, &scenario)));
@@ -188,15 +259,24 @@ pub fn attempt(drawn: &Drawn) -> Result<Played, String> {
         })
     };
     let (first, second) = (once()?, once()?);
-    match first.difference(&second) {
-        None => Ok(Played { trace: first, exit: exit.into_inner().unwrap_or_else(PoisonError::into_inner) }),
-        Some(difference) => Err(difference),
+    if let Some(difference) = first.trace.difference(&second.trace) {
+        return Err(difference);
     }
+    let (exit, mut corners) = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    corners.push(exit.map_or("exit none".to_owned(), |exit: ExitCode| format!("exit {}", exit.code())));
+    Ok(Played { record: first, exit, corners })
 }
 
-fn run(world: &mut World<'_>, drawn: &Drawn) -> Option<ExitCode> {
+/// Gives what the controller returned, and what has happened.
+fn run(world: &mut World<'_>, drawn: &Drawn) -> (Option<ExitCode>, Vec<String>) {
+    let mut happened = Vec::new();
     for agent in world.agents() {
         world.agent(agent, |host| host.engine.prepare = drawn.prepare[agent]);
+    }
+    if let Some(agent) = drawn.babbling {
+        world.agent(agent, |host| host.tamper = Some(babble));
+        world.disturb(Some(agent));
+        happened.push("Babble".to_owned());
     }
     world.step();
     for (at, fault) in &drawn.schedule {
@@ -204,8 +284,12 @@ fn run(world: &mut World<'_>, drawn: &Drawn) -> Option<ExitCode> {
             world.step();
         }
         if world.can(fault) {
+            happened.push(fault.kind());
             world.inject(fault.clone());
         }
+    }
+    if happened.is_empty() {
+        happened.push("calm".to_owned());
     }
     if !drawn.schedule.is_empty() {
         while world.now() < HEAL {
@@ -219,5 +303,15 @@ fn run(world: &mut World<'_>, drawn: &Drawn) -> Option<ExitCode> {
     let next = world.order(yaml, overrides);
     let end = world.ending_of(next);
     assert_eq!(end.exit.code(), 0, "the next run is not perfect: {}", end.text);
-    world.controller(|host| host.outcome.as_ref().map(|(_, outcome)| outcome.exit))
+    (world.controller(|host| host.outcome.as_ref().map(|(_, outcome)| outcome.exit)), happened)
+}
+
+/// A faulty agent: each seventh message comes twice, each eleventh once more for a run that nobody knows.
+fn babble(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
+    let stranger = AgentMessage { run: RunId(memory.seen.into()), ..message.clone() };
+    match memory.seen {
+        seen if seen % 11 == 10 => vec![stranger, message],
+        seen if seen % 7 == 6 => vec![message.clone(), message],
+        _ => vec![message],
+    }
 }

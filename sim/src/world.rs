@@ -4,6 +4,7 @@
 
 use crate::checkers::Seen;
 use crate::clock::EPOCH;
+use crate::coverage::Coverage;
 use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::hosts::{agent_process, controller_process};
@@ -82,22 +83,33 @@ impl Cluster {
     }
 }
 
+/// What a simulation leaves.
+#[derive(Debug)]
+pub struct Record {
+    /// What crossed the machines' boundaries.
+    pub trace: Trace,
+    /// Which inputs met which states.
+    pub coverage: Coverage,
+    /// True time that has passed.
+    pub simulated: Duration,
+}
+
 /// Plays a scenario twice, each time from the beginning, and demands that the same happened.
 ///
 /// # Panics
 /// When the scenario does, when a task of a host did, when an invariant was violated, or when the two runs differ.
 pub fn simulate(cluster: &Cluster, scenario: impl Fn(&mut World<'_>) + Sync) {
     let (first, second) = (play(cluster, &scenario), play(cluster, &scenario));
-    if let Some(difference) = first.difference(&second) {
+    if let Some(difference) = first.trace.difference(&second.trace) {
         panic!("{difference}");
     }
 }
 
-/// Plays a scenario once and gives what happened.
+/// Plays a scenario once.
 ///
 /// # Panics
 /// As [`simulate`].
-pub fn play(cluster: &Cluster, scenario: &(impl Fn(&mut World<'_>) + Sync)) -> Trace {
+pub fn play(cluster: &Cluster, scenario: &(impl Fn(&mut World<'_>) + Sync)) -> Record {
     // The ids of tokio's tasks are counted for the whole process, and the order in which a crashed host's tasks are
     // dropped depends on them: one simulation at a time, each beginning at the same residue.
     static ONE: Mutex<()> = Mutex::new(());
@@ -428,6 +440,8 @@ impl<'a> World<'a> {
             Fault::Repair(agent) => self.sim.repair(ctl, name(agent)),
             Fault::Latency(agent, latency) => self.sim.set_link_latency(ctl, name(agent), latency),
             Fault::Jitter(agent, most) => self.sim.set_link_max_message_latency(ctl, name(agent), most),
+            Fault::Close(agent) => self.agent(agent, |host| host.cuts.closed += 1),
+            Fault::Reset(agent) => self.agent(agent, |host| host.cuts.reset += 1),
             Fault::Crash(agent) => self.kill_agent(agent),
             Fault::Vanish(agent) => {
                 self.sim.partition(ctl, name(agent));
@@ -542,7 +556,7 @@ impl<'a> World<'a> {
     }
 
     /// Every scenario ends with all runs over, every agent idle again, and no invariant violated.
-    fn end(mut self) -> Trace {
+    fn end(mut self) -> Record {
         self.run_until("all controllers have ended", |_| {
             with(|state| state.controllers.iter().all(|it| it.gone))
         });
@@ -553,8 +567,10 @@ impl<'a> World<'a> {
         });
         self.see(&Seen::End);
         self.check();
+        let simulated = self.now();
         drop(self.sim);
-        replace(State::default()).trace
+        let State { trace, coverage, .. } = replace(State::default());
+        Record { trace, coverage, simulated }
     }
 
     fn check(&self) {

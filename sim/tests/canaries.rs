@@ -5,6 +5,8 @@
 use iobench_core::mutants::set_mutant;
 use sim::des::canaries::{CANARIES, Canary};
 use sim::des::{Scenario, run};
+use sim::model::{Pace, Runs, check};
+use sim::probes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,4 +49,39 @@ fn every_broken_check_is_noticed() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "not noticed, or not as expected: {wrong:#?}");
+}
+
+/// Each probe holds (`sim/tests/checks.rs` says so, too), and does not with its check broken.
+#[test]
+fn every_probe_meets_its_check() {
+    let broken = |mutant| {
+        set_mutant(mutant);
+        let wrong = probes::all().filter(|probe| mutant.is_none_or(|name| name == probe.mutant));
+        wrong.filter(|probe| !(probe.holds)()).map(|probe| probe.mutant).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(None), [""; 0]);
+    for probe in probes::all() {
+        assert_eq!(broken(Some(probe.mutant)), [probe.mutant], "{}", probe.breaks);
+    }
+    set_mutant(None);
+}
+
+/// Tier 3 can fail, too: on the shortest way, in a fraction of a second.
+#[test]
+fn the_model_notices_what_it_can() {
+    let seen = "nothing that cannot be is seen on the way";
+    let idle = "after the run every agent is idle again";
+    for (mutant, agents, faults, pace, property) in [
+        ("early_start", 1, 0, Pace::Any, seen),
+        ("ready_twice", 1, 0, Pace::Any, seen),
+        ("issue_after_abort", 1, 1, Pace::Any, seen),
+        ("ready", 1, 1, Pace::Any, idle),
+        ("lease", 2, 1, Pace::Prompt, idle),
+        ("abort_wait", 1, 1, Pace::Any, "every run ends in time"),
+    ] {
+        let report = check(Runs::of(agents, faults, pace).broken(mutant), 5_000_000, 2);
+        println!("{mutant:22} {report}");
+        let violated: Vec<_> = report.violations.iter().map(|(name, _)| *name).collect();
+        assert!(violated.contains(&property), "{mutant}: {report}");
+    }
 }

@@ -30,6 +30,12 @@ fn s00_nothing_goes_wrong() {
         let end = world.ending();
         judge::all_completed(world, &end);
     });
+    // What is measured while warming up is in no total.
+    simulate(&Cluster::of(3).set("warmup_period=5s"), |world| {
+        let end = world.ending();
+        judge::all_completed(world, &end);
+        assert_eq!(judge::measured(world, 0), 2_000, "20 of 25 s");
+    });
 }
 
 /// Refused, black-holed, no stream, wrong name: three retries after 1, 2 and 4 s, ABORT to the connected, exit 4.
@@ -38,7 +44,7 @@ fn s01_an_agent_cannot_be_reached() {
     network::an_agent_cannot_be_reached();
 }
 
-/// Held, lossy, one way, FIN, vanished: that agent FAILED, the rest go on, its intervals are kept, exit 2; its own load
+/// Held, lossy, one way, FIN, RST, killed, vanished: that agent FAILED, the rest go on, its intervals are kept, exit 2; its own load
 /// ends within the lease.
 #[test]
 fn s02_a_stream_breaks_in_the_workload() {

@@ -6,6 +6,7 @@ use super::{REJECTED, UNREACHABLE, USAGE, block_on, parse};
 use crate::grpc::{self, Tcp};
 use crate::run;
 use clap::{Parser, Subcommand};
+use iobench_core::config;
 use iobench_proto::Description;
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -37,7 +38,7 @@ enum Command {
     },
     /// Ask agents who they are and what they do
     Describe {
-        /// `host:port`
+        /// `host:port`, `host` or `host[1-8]:port`
         #[arg(required = true)]
         addresses: Vec<String>,
         #[command(flatten)]
@@ -68,7 +69,14 @@ impl Command {
                 let dial = dial(tls)?;
                 Ok(show(block_on(run::distributed(job, dial)), json))
             }
-            Self::Describe { addresses, tls } => Ok(describe(&addresses, &dial(tls)?)),
+            Self::Describe { addresses, tls } => {
+                let expanded: Result<Vec<_>, _> = addresses.iter().map(|it| config::addresses(it)).collect();
+                let addresses = expanded.map_err(|wrong| {
+                    complain(wrong);
+                    ExitCode::from(USAGE)
+                })?;
+                Ok(describe(&addresses.concat(), &dial(tls)?))
+            }
         }
     }
 }

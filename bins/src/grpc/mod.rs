@@ -2,6 +2,7 @@
 
 mod client;
 mod memory;
+mod preface;
 mod server;
 pub mod tls;
 

@@ -40,7 +40,8 @@ impl ServerTls {
     /// # Errors
     /// When a file cannot be read, is not what it should be, or key and certificate do not belong together.
     pub fn config(&self) -> Result<ServerTlsConfig> {
-        let own = ServerTlsConfig::new().identity(identity(&self.cert, &self.key)?);
+        let own =
+            ServerTlsConfig::new().timeout(super::server::OPEN).identity(identity(&self.cert, &self.key)?);
         try_to_serve(own.clone()).with_context(|| mismatch(&self.cert, &self.key))?;
         let Some(ca) = &self.client_ca else { return Ok(own) };
         let mutual = own.client_ca_root(certificate(ca)?);

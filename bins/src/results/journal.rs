@@ -129,8 +129,11 @@ fn checksum(length: u32, kind: u8, payload: &[u8]) -> u32 {
 impl Reader<File> {
     /// Opens a journal.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = File::open(path).map_err(PathError::on("read", path))?;
-        Self::of(path, file)
+        let open = || {
+            // Something that is no file, such as a pipe, may keep its reader waiting for ever.
+            if path.metadata()?.is_file() { File::open(path) } else { Err(io::Error::other("it is no file")) }
+        };
+        Self::of(path, open().map_err(PathError::on("read", path))?)
     }
 }
 

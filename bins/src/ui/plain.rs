@@ -7,7 +7,7 @@ use iobench_core::plan::Outline;
 use iobench_core::stats::Interval;
 use iobench_core::time::{Mono, Now, nanos};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 use tracing::info;
 
@@ -15,7 +15,8 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Writes what happens, a line each, and logs every transition.
 #[derive(Debug)]
-pub struct Plain {
+pub struct Plain<W = io::Stderr> {
+    out: W,
     outline: Outline,
     quiet: bool,
     /// When the last progress line was written.
@@ -40,7 +41,16 @@ impl Plain {
     /// For a run of these stages; `quiet`: only warnings and errors.
     #[must_use]
     pub fn new(outline: Outline, quiet: bool) -> Self {
+        Self::writing(outline, quiet, io::stderr())
+    }
+}
+
+impl<W: Write> Plain<W> {
+    /// The same, to somewhere else than standard error.
+    #[must_use]
+    pub fn writing(outline: Outline, quiet: bool, out: W) -> Self {
         Self {
+            out,
             outline,
             quiet,
             written: None,
@@ -50,9 +60,9 @@ impl Plain {
         }
     }
 
-    fn line(&self, text: &str) {
+    fn line(&mut self, text: &str) {
         // A closed standard error must not end a run.
-        writeln!(std::io::stderr(), "{text}").ok();
+        writeln!(self.out, "{text}").ok();
     }
 
     fn progress(&mut self, now: Mono, agent: AgentIndex, progress: Progress) {
@@ -64,7 +74,7 @@ impl Plain {
                 (all().map(|p| p.objects).sum(), all().map(|p| p.objects_total).sum());
             let bytes: u64 = all().map(|p| p.bytes).sum();
             let bytes_total: u64 = all().map(|p| p.bytes_total).sum();
-            let name = self.stage_name(stage);
+            let name = self.stage_name(stage).to_owned();
             let elapsed = self.began.map_or(since, |began| now.since(began));
             let left = match (done, total) {
                 (1.., 1..) if total > done => {
@@ -74,9 +84,10 @@ impl Plain {
                 _ => String::new(),
             };
             self.line(&format!(
-                "{name}: {done} of {total} objects, {:.0} of {:.0} MiB{left}",
+                "{name}: {done} of {total} objects, {:.0} of {:.0} MiB{left}{}",
                 mib(bytes),
-                mib(bytes_total)
+                mib(bytes_total),
+                gap(since)
             ));
         }
     }
@@ -95,10 +106,11 @@ impl Plain {
             let elapsed = now.since(self.running.started.unwrap_or(now)).as_secs();
             let total = self.outline.stages.get(interval.stage as usize).and_then(|stage| stage.timed);
             let Running { operations, bytes, errors, warmup, .. } = self.running;
-            let name = self.stage_name(interval.stage);
+            let name = self.stage_name(interval.stage).to_owned();
             let phase = if warmup { " (warm-up)" } else { "" };
+            let gap = gap(since);
             self.line(&format!(
-                "{name}{phase}: {elapsed} of {} s, {:.0} ops/s, {:.1} MiB/s, {errors} errors",
+                "{name}{phase}: {elapsed} of {} s, {:.0} ops/s, {:.1} MiB/s, {errors} errors{gap}",
                 total.unwrap_or_default().as_secs(),
                 operations as f64 / seconds,
                 mib(bytes) / seconds,
@@ -126,7 +138,7 @@ impl Plain {
     }
 }
 
-impl Observer<Controller> for Plain {
+impl<W: Write> Observer<Controller> for Plain<W> {
     fn input(&mut self, now: Now, input: &Input) {
         if let Input::Received(agent, _, message) = input {
             match &message.body {
@@ -152,6 +164,11 @@ impl Observer<Controller> for Plain {
     }
 
     fn settled(&mut self, _: Now, _: &Controller) {}
+}
+
+/// That nothing could be shown for a while: the rates before it are means over all that time.
+fn gap(since: Duration) -> String {
+    if since < 2 * EVERY { String::new() } else { format!(", after {} s without news", since.as_secs()) }
 }
 
 fn mib(bytes: u64) -> f64 {

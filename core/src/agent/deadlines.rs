@@ -71,7 +71,7 @@ impl Agent {
             self.work_is_due(now);
         }
         let ending = matches!(self.state, State::Stopping(..) | State::Ended(..));
-        if !ending && self.state.claim().is_some_and(Claim::is_exhausted) {
+        if !ending && self.state.claim().is_some_and(Claim::is_exhausted) && !mutant("exhausted") {
             let message = "the sequence numbers of this run are used up";
             self.fail(now, Failure::new(FailureClass::Protocol, message, ""));
         }

@@ -21,9 +21,9 @@ const START_AHEAD_MAX: Duration = Duration::from_secs(300);
 /// Streams.
 impl Agent {
     pub(super) fn opened(&mut self, now: Now, stream: StreamId) {
-        if self.shutting_down {
+        if self.shutting_down && !mutant("shutdown") {
             self.refuse(now, stream, None, shutting_down());
-        } else if self.waiting.len() >= WAITING_STREAMS {
+        } else if self.waiting.len() >= WAITING_STREAMS && !mutant("waiting_streams") {
             let failure = Failure::new(
                 FailureClass::Resource,
                 format!("{WAITING_STREAMS} streams are waiting to configure this agent already"),
@@ -40,7 +40,10 @@ impl Agent {
         let Some(claim) = self.state.claim_mut().filter(|claim| claim.stream == stream && !claim.gone) else {
             return;
         };
-        claim.gone = true;
+        claim.gone = !mutant("stream_end");
+        if !claim.gone {
+            return;
+        }
         match &self.state {
             State::Ended(..) => self.settle(),
             State::Idle | State::Stopping(..) => {}
@@ -152,7 +155,7 @@ impl Agent {
     fn begin(&mut self, now: Now, stage: u32) {
         let Some(claim) = self.state.claim() else { return };
         let next = claim.next_stage;
-        let fits = stage == next && claim.duration_of(stage) == Some(None);
+        let fits = (stage == next || mutant("begin")) && claim.duration_of(stage) == Some(None);
         let untimed = Untimed { stage, best: Progress::default(), moved: now.mono };
         match &mut self.state {
             State::ConfigReceived(_, setup @ Setup::Waiting) if fits => {
@@ -177,7 +180,7 @@ impl Agent {
     fn start(&mut self, now: Now, stage: u32, at: Option<StartAt>) {
         let Some(claim) = self.state.claim() else { return };
         let next = claim.next_stage;
-        let fits = stage == next && matches!(claim.duration_of(stage), Some(Some(_)));
+        let fits = (stage == next || mutant("start")) && matches!(claim.duration_of(stage), Some(Some(_)));
         let at = at.map_or(now.mono, |at| at.mono);
         let armed = Armed { stage, at: if mutant("early_start") { now.mono } else { at } };
         match &mut self.state {
@@ -188,7 +191,7 @@ impl Agent {
                 self.fail(now, start_refused(format!("the start instant is {late:?} in the past")));
             }
             State::Ready(_, None) | State::Running(_, Work::Waiting)
-                if fits && at > now.mono.after(START_AHEAD_MAX) =>
+                if fits && at > now.mono.after(START_AHEAD_MAX) && !mutant("far_start") =>
             {
                 let ahead = at.since(now.mono).as_secs();
                 self.fail(
@@ -216,7 +219,7 @@ impl Agent {
         }
         let Some(claim) = self.state.claim_mut() else { return };
         match ping.newest {
-            Some(newest) if newest > now.mono => {
+            Some(newest) if newest > now.mono && !mutant("future_ping") => {
                 self.invalid("Ping echoes a stamp from the future");
                 return;
             }
@@ -230,7 +233,7 @@ impl Agent {
 
     fn acknowledge(&mut self, now: Now, sequence: u64) {
         let Some(claim) = self.state.claim_mut() else { return };
-        if !claim.acknowledge(now, sequence, &mut self.out) {
+        if !claim.acknowledge(now, sequence, &mut self.out) && !mutant("acknowledge") {
             self.invalid("it acknowledges what was never sent");
         } else if claim.is_confirmed() && matches!(self.state, State::Ended(..)) {
             self.settle();
@@ -247,7 +250,7 @@ impl Agent {
 
     fn invalid(&mut self, why: &str) {
         if let Some(claim) = self.state.claim_mut() {
-            claim.invalid += 1;
+            claim.invalid += u64::from(!mutant("agent_invalid"));
             if claim.invalid == 1 {
                 self.out.push_back(Output::Warn(format!("ignored a message of the controller: {why}")));
             }

@@ -21,7 +21,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use build::AgentEntry;
+pub use build::{AgentEntry, addresses};
 pub use diagnose::{Diagnostic, Diagnostics, Place, Severity};
 
 use crate::plan::{Outline, Plan, Policy, Scheme, Timeouts};

@@ -1,6 +1,7 @@
 //! How far an agent's monotonic clock is from ours, and how sure we are.
 
 use crate::message::Pong;
+use crate::mutants::mutant;
 use crate::time::{Mono, nanos};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -46,11 +47,11 @@ impl Samples {
     pub(super) fn add(&mut self, now: Mono, pong: &Pong) -> Option<Duration> {
         let [t1, t2, t3, t4] = [pong.stamp, pong.received, pong.sent, now].map(|stamp| i128::from(stamp.0));
         let round_trip = u64::try_from((t4 - t1) - (t3 - t2)).ok()?;
-        if t4 < t1 || t3 < t2 {
+        if (t4 < t1 || t3 < t2) && !mutant("stamps") {
             return None;
         }
         let offset = i64::try_from(((t2 - t1) + (t3 - t4)) / 2).ok()?;
-        if self.kept.len() == KEPT {
+        if self.kept.len() == KEPT && !mutant("samples_kept") {
             self.kept.pop_front();
         }
         self.kept.push_back(Sample { taken: now, round_trip, offset });
@@ -65,11 +66,13 @@ impl Samples {
     /// Of the fresh samples the one with the smallest round trip. Its bound is half that round trip (the offset
     /// cannot be further off, whichever way was slower) plus what the clocks may have drifted since.
     pub(super) fn estimate(&self, now: Mono) -> Option<Estimate> {
-        let fresh = || self.kept.iter().filter(|sample| now.since(sample.taken) <= FRESH);
+        let fresh =
+            || self.kept.iter().filter(|sample| now.since(sample.taken) <= FRESH || mutant("old_samples"));
         let best = fresh().min_by_key(|sample| sample.round_trip)?;
         let slowest = fresh().map(|sample| sample.round_trip).max()?;
         let age_ms = nanos(now.since(best.taken)) / 1_000_000;
-        let bound = best.round_trip / 2 + age_ms * DRIFT_NS_PER_MS;
+        let drift = if mutant("drift") { 0 } else { age_ms * DRIFT_NS_PER_MS };
+        let bound = best.round_trip / 2 + drift;
         Some(Estimate { offset: best.offset, bound, slowest })
     }
 }

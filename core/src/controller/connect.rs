@@ -8,6 +8,10 @@ use super::state::RunState;
 use crate::message::{AgentIndex, Configure, Control, Gone, Session, StreamId};
 use crate::mutants::mutant;
 use crate::time::{Mono, Now};
+use std::time::Duration;
+
+/// How long an agent may take to end its side of a stream after we have ended ours.
+const HANG_UP: Duration = Duration::from_secs(2);
 
 impl Controller {
     pub(super) fn begin(&mut self, now: Now) {
@@ -114,10 +118,10 @@ impl Controller {
         self.fail(now, index, ExitCode::NoneCompleted, reason);
     }
 
-    /// We have nothing more to say to an agent: end our side, and forget the stream after 2 s.
+    /// We have nothing more to say to an agent: end our side, and forget the stream after a while.
     pub(super) fn hang_up(&mut self, now: Mono, index: usize) {
         let Some(link) = &mut self.peers[index].link else { return };
-        link.closing = Some(now.after(std::time::Duration::from_secs(2)));
+        link.closing = Some(now.after(if mutant("hang_up") { HANG_UP * 1_000 } else { HANG_UP }));
         self.out.push_back(Output::HalfClose(agent_index(index), link.stream));
         self.schedule(index);
     }

@@ -48,6 +48,7 @@ impl Controller {
         }
         if ping_due {
             self.ping(now, index);
+            self.repeat_acknowledgement(index);
         }
         if self.is_judging()
             && let Some((exit, reason)) = self.verdict(now, index)
@@ -120,6 +121,13 @@ impl Controller {
         self.peers[index].link.as_mut()?.probe = Some((tries + 1, until));
         self.ping(now, index);
         None
+    }
+
+    /// An agent that missed the last acknowledgement may wait for it before it sends more.
+    fn repeat_acknowledgement(&mut self, index: usize) {
+        if let Some(sequence) = self.peers[index].delivery.acknowledged() {
+            self.send(index, Control::Acknowledge { sequence });
+        }
     }
 
     /// Confirms what is safe on disk; after a terminal message there is nothing more to say.

@@ -97,6 +97,11 @@ impl Delivery {
         self.intervals.len() >= UNACKNOWLEDGED
     }
 
+    /// The newest sequence number that was acknowledged.
+    pub(super) fn acknowledged(&self) -> Option<u64> {
+        self.acknowledged
+    }
+
     /// What to acknowledge now, if anything.
     pub(super) fn acknowledge(&mut self, now: Mono) -> Option<u64> {
         if self.due().is_none_or(|due| due > now) {
@@ -116,7 +121,11 @@ impl Delivery {
             return None;
         }
         let at_once = self.terminal == Some(sequence);
-        Some(self.paced.filter(|_| !at_once).map_or(Mono(0), |paced| paced.after(PACE)))
+        Some(
+            self.paced
+                .filter(|_| !at_once)
+                .map_or(Mono(0), |paced| paced.after(if mutant("pace") { Duration::ZERO } else { PACE })),
+        )
     }
 
     fn acknowledgeable(&self) -> Option<u64> {

@@ -37,7 +37,9 @@ impl Controller {
         }
         let index = agent.0 as usize;
         let sequence = message.sequence;
-        if let Report::Undecodable { detail } = &message.body {
+        if let Report::Undecodable { detail } = &message.body
+            && !mutant("undecodable")
+        {
             let why = format!("undecodable: {detail}");
             return self.invalid(now, index, sequence, &why);
         }
@@ -101,7 +103,6 @@ impl Controller {
     ) -> Verdict {
         match self.peers[index].step {
             Step::ConfigSent(Setup::Validating(_)) => {}
-            Step::Connecting { .. } => return Verdict::Invalid("ACCEPTED before Configure"),
             _ => return Verdict::Repeated,
         }
         let untimed_first = self.order.outline.stages.first().is_some_and(|stage| stage.timed.is_none());
@@ -118,7 +119,7 @@ impl Controller {
     fn preparing(&mut self, now: Mono, index: usize, progress: Progress) -> Verdict {
         match &mut self.peers[index].step {
             Step::ConfigSent(Setup::Untimed(untimed)) | Step::Collecting(Work::Untimed(untimed))
-                if untimed.stage == progress.stage =>
+                if untimed.stage == progress.stage || mutant("other_progress") =>
             {
                 untimed.progress(now, progress);
                 Verdict::Taken
@@ -138,7 +139,9 @@ impl Controller {
                 Step::ConfigSent(Setup::AnswerDue(now.mono))
             }
             (Step::StartSent { stage: started, .. }, _) if *started == stage => after(following, now.mono),
-            (Step::Collecting(work), _) if work.is_in(stage) => after(following, now.mono),
+            (Step::Collecting(work), _) if work.is_in(stage) || mutant("other_stage") => {
+                after(following, now.mono)
+            }
             _ if stage < peer.done => return Verdict::Repeated,
             _ => return Verdict::Invalid("STAGE_DONE of a stage that was not begun"),
         };
@@ -157,7 +160,7 @@ impl Controller {
                 self.enter_agent(index, Step::Ready);
                 Verdict::Taken
             }
-            Step::Connecting { .. } | Step::ConfigSent(_) => {
+            Step::Connecting { .. } | Step::ConfigSent(_) if !mutant("early_ready") => {
                 Verdict::Invalid("READY before the stages before it are done")
             }
             _ => Verdict::Repeated,
@@ -173,7 +176,8 @@ impl Controller {
             Step::Collecting(Work::Timed { stage, heard, .. }) if *stage == interval.stage => {
                 *heard = now.mono
             }
-            _ => return Verdict::Invalid("RUNNING of a stage that was not started"),
+            _ if !mutant("unstarted") => return Verdict::Invalid("RUNNING of a stage that was not started"),
+            _ => {}
         }
         self.count_interval(index, interval);
         self.persist(index, whole);
@@ -240,12 +244,18 @@ impl Controller {
     }
 
     fn pong(&mut self, now: Now, index: usize, pong: &Pong) -> Verdict {
+        if self.was_absent_since(pong.stamp) {
+            // It measures our own absence.
+            self.sampled(now, index);
+            return Verdict::Taken;
+        }
         let peer = &mut self.peers[index];
         let Some(round_trip) = peer.samples.add(now.mono, pong) else {
             return Verdict::Invalid("its clock stamps contradict themselves");
         };
-        let quiet = peer.warned_latency.is_some_and(|at| now.mono < at.after(MINUTE));
-        if round_trip >= SLOW_ROUND_TRIP && !quiet {
+        let quiet =
+            peer.warned_latency.is_some_and(|at| now.mono < at.after(MINUTE) && !mutant("warn_always"));
+        if round_trip >= SLOW_ROUND_TRIP && !quiet && !mutant("never_warn") {
             peer.warned_latency = Some(now.mono);
             let text = format!(
                 "agent {}: high latency, round trip {round_trip:.1?}; nothing is lost by it",

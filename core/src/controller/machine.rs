@@ -204,6 +204,11 @@ impl Controller {
         deadline.max(self.grace)
     }
 
+    /// Whether we were absent at some time after this instant, as far as is still known.
+    pub(super) fn was_absent_since(&self, instant: Mono) -> bool {
+        instant.after(GRACE) < self.grace
+    }
+
     /// How many agents have completed, and how many have failed.
     pub(super) fn ended(&self) -> (usize, usize) {
         let count = |wanted: AgentState| self.peers.iter().filter(|peer| peer.state() == wanted).count();

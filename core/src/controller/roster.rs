@@ -140,6 +140,8 @@ pub(super) struct Link {
     pub(super) probe: Option<(u32, Mono)>,
     /// Its clock is being sampled.
     pub(super) sampling: Option<Sampling>,
+    /// How often its samples became too old before the coming start.
+    pub(super) renewals: u32,
     /// We are done with it: forgotten at this instant at the latest.
     pub(super) closing: Option<Mono>,
 }
@@ -163,6 +165,7 @@ impl Link {
             pings: 0,
             probe: None,
             sampling: None,
+            renewals: 0,
             closing: None,
         }
     }

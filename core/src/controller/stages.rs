@@ -2,7 +2,7 @@
 
 use super::clock::{Estimate, SAMPLES};
 use super::machine::Controller;
-use super::outcome::StageStart;
+use super::outcome::{ExitCode, StageStart};
 use super::port::{Lead, Level};
 use super::roster::{PING_EVERY, Peer, Sampling, Setup, Step, Untimed, Work};
 use super::state::RunState;
@@ -15,6 +15,8 @@ use std::time::Duration;
 const LEAD_MAX: Duration = Duration::from_secs(290);
 /// Beside twice the largest round trip, a start is at least this far ahead.
 const LEAD_MARGIN: Duration = Duration::from_millis(100);
+/// Clock samples that became too old before a start are renewed so often.
+const RENEWALS: u32 = 3;
 
 impl Controller {
     /// Takes every step that nothing stands in the way of any more.
@@ -92,7 +94,9 @@ impl Controller {
         for index in 0..self.peers.len() {
             let until = now.mono.after(self.order.outline.timeouts.ping);
             if let Some(link) = self.peers[index].link.as_mut().filter(|link| link.closing.is_none()) {
-                link.sampling = Some(Sampling { left: SAMPLES, tries: 1, until });
+                let left = if mutant("samples") { 1 } else { SAMPLES };
+                link.sampling = Some(Sampling { left, tries: 1, until });
+                link.renewals = 0;
                 self.ping(now, index);
             }
         }
@@ -127,6 +131,9 @@ impl Controller {
         for peer in &mut self.peers {
             peer.clock = peer.samples.estimate(now.mono);
         }
+        if !self.is_at_once() && self.renew_samples(now) {
+            return;
+        }
         let stage = self.begun;
         self.begun += 1;
         self.coordinating = false;
@@ -142,6 +149,28 @@ impl Controller {
         if self.state == RunState::CoordinatingStart {
             self.enter(RunState::WorkloadPhase);
         }
+    }
+
+    /// While one agent was sampled, or we were absent, another's samples may have become too old: one more of each
+    /// such. Whether there was any.
+    fn renew_samples(&mut self, now: Now) -> bool {
+        let until = now.mono.after(self.order.outline.timeouts.ping);
+        let stale = |peer: &Peer| !peer.is_over() && peer.clock.is_none();
+        let stale: Vec<_> = (0..self.peers.len()).filter(|index| stale(&self.peers[*index])).collect();
+        for &index in &stale {
+            match &mut self.peers[index].link {
+                Some(link) if link.renewals < RENEWALS || mutant("renewals") => {
+                    link.renewals += 1;
+                    link.sampling = Some(Sampling { left: 1, tries: 1, until });
+                    self.ping(now, index);
+                }
+                _ => {
+                    let reason = "answered no ping quickly enough to compare clocks before the start";
+                    self.fail(now, index, ExitCode::TimedOut, reason);
+                }
+            }
+        }
+        !stale.is_empty()
     }
 
     fn send_start(&mut self, index: usize, stage: u32, at: Mono, unix: Unix) {
@@ -162,7 +191,8 @@ impl Controller {
         let live = self.peers.iter().filter(|peer| !peer.is_over());
         let slowest = live.filter_map(|peer| peer.clock).map(|clock| clock.slowest).max().unwrap_or(0);
         let least = Duration::from_nanos(slowest.saturating_mul(2)) + LEAD_MARGIN;
-        if mutant("lead") { configured } else { configured.max(least).min(LEAD_MAX) }
+        let most = if mutant("far_lead") { Duration::MAX } else { LEAD_MAX };
+        if mutant("lead") { configured } else { configured.max(least).min(most) }
     }
 
     fn announce_start(&mut self, now: Mono, stage: u32, at: Mono) {

@@ -373,6 +373,48 @@ fn a_controller_that_was_stopped_for_20_s_fails_nobody() {
 }
 
 #[test]
+fn clock_samples_that_became_old_before_the_start_are_renewed() {
+    let mut harness = Harness::new(2);
+    harness.begin();
+    harness.run_until("sampling", |h| h.controller.state() == RunState::CoordinatingStart);
+    harness.hosts[1].cut = true;
+    harness.run_for(4);
+    harness.controller_stopped = true;
+    harness.run_for(35);
+    (harness.hosts[0].cut, harness.hosts[1].cut) = (true, false);
+    harness.wake_controller();
+    harness.run_for(1);
+    harness.hosts[0].cut = false;
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
+    let began: Vec<_> = harness.hosts.iter().map(|host| host.began[0]).collect();
+    assert!(began[0].abs_diff(began[1]) < SECOND / 20, "together: {began:?}");
+    assert!(harness.said("in 10.0s"), "our own absence is no latency of theirs: {:?}", harness.notices);
+}
+
+#[test]
+fn an_agent_that_missed_an_acknowledgement_is_told_again_and_does_not_look_hung() {
+    let mut harness = Harness::of(order(&outline(&[("execute", Some(200))]), 1));
+    harness.begin();
+    harness.run_until("load", |h| !h.hosts[0].began.is_empty());
+    harness.disk_stalls = true;
+    harness.run_for(50);
+    harness.disk_stalls = false;
+    harness.hosts[0].cut = true;
+    persist_all(&mut harness);
+    harness.run_for(3);
+    harness.hosts[0].cut = false;
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
+}
+
+/// The journal answers for everything that it was given.
+fn persist_all(harness: &mut Harness) {
+    let held: Vec<u64> = harness.journal.iter().map(|(_, message)| message.sequence).collect();
+    for sequence in held {
+        harness.controller_gets(Input::Persisted { agent: agent_index(0), sequence });
+    }
+}
+
+#[test]
 fn when_the_disk_is_full_the_run_goes_on_and_agents_keep_what_was_not_confirmed() {
     let mut harness = started(2);
     harness.disk_full = true;
@@ -392,10 +434,7 @@ fn a_stalled_disk_costs_resolution_but_no_count_and_no_memory() {
     harness.disk_stalls = true;
     harness.run_for(100);
     harness.disk_stalls = false;
-    let held: Vec<u64> = harness.journal.iter().map(|(_, message)| message.sequence).collect();
-    for sequence in held {
-        harness.controller_gets(Input::Persisted { agent: agent_index(0), sequence });
-    }
+    persist_all(&mut harness);
     let outcome = harness.finish();
     assert_eq!(outcome.exit, ExitCode::AllCompleted);
     assert!(outcome.agents[0].merged > 50, "{:?}", outcome.agents[0]);

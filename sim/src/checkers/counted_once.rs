@@ -6,7 +6,7 @@ use super::{Checker, PerHost, Process, Seen, Verdict};
 use iobench_core::agent::Output as AgentOutput;
 use iobench_core::controller::{AgentEnd, ExitCode, Outcome, Output};
 use iobench_core::message::{AgentMessage, Report, RunId};
-use iobench_core::stats::{StageTotals, Tally};
+use iobench_core::stats::{Interval, StageTotals, Tally};
 use iobench_core::time::{Mono, nanos};
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl Checker for CountedOnce {
             }
             Seen::Journalled(agent, message) => {
                 if let Report::Running(interval) = &message.body {
-                    self.agents.of(*agent).on_disk += operations(&interval.tally);
+                    self.agents.of(*agent).on_disk += measured(interval);
                 }
             }
             Seen::ControllerOutput(_, Output::Finish(outcome)) => return self.finished(outcome),
@@ -88,7 +88,7 @@ impl CountedOnce {
                 if !sent.any || sent.stage != interval.stage {
                     *sent = Sent { stage: interval.stage, operations: 0, any: true };
                 }
-                sent.operations += operations(&interval.tally);
+                sent.operations += measured(interval);
             }
             Report::StageDone(totals) => {
                 let stated = operations(&totals.tally);
@@ -166,7 +166,7 @@ impl Kept {
         self.newest = Some(message.sequence);
         match &message.body {
             Report::Running(interval) => {
-                self.given += operations(&interval.tally);
+                self.given += measured(interval);
                 self.ran += nanos(interval.to.since(interval.from));
             }
             Report::Completed { totals } => {
@@ -177,6 +177,11 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// What an interval adds to totals: of the warm-up, nothing.
+fn measured(interval: &Interval) -> u64 {
+    if interval.warmup { 0 } else { operations(&interval.tally) }
 }
 
 fn operations(tally: &Tally) -> u64 {

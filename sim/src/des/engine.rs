@@ -1,9 +1,9 @@
 //! The modelled engine: does a known number of operations a second, and says so as the real one does.
 
-use super::coverage::Mark;
 use super::scenario::Nanos;
 use super::world::{Event, World};
 use crate::checkers::Seen;
+use crate::coverage::Mark;
 use iobench_core::engine::{EngineCommand, EngineEvent, Epoch};
 use iobench_core::message::{Capabilities, Failure, FailureClass, Progress, RunId};
 use iobench_core::stats::{Band, Cell, Encoded, Interval, Operation, StageTotals, Tally};

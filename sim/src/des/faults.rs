@@ -3,11 +3,11 @@
 //! A fault is *harmless* when the design says that nobody may fail because of it: short enough, or of a kind that
 //! never fails anyone. Harmless faults share an allowance, so that many short ones do not add up to a long one.
 
-use super::coverage::Mark;
 use super::network::{DOWN, UP};
 use super::scenario::{Fault, Nanos, SECOND};
 use super::world::{Event, World};
 use crate::checkers::Seen;
+use crate::coverage::Mark;
 use iobench_core::agent;
 use iobench_core::controller::Lead;
 use iobench_core::message::{

@@ -3,11 +3,11 @@
 //! What is of an old session, on a dead stream, or of an old engine epoch must be inert. What names another run on
 //! the current stream is invalid: counted, and nothing else.
 
-use super::coverage::Mark;
 use super::network::agent_index;
 use super::processes::connection_of;
 use super::world::World;
 use crate::checkers::Seen;
+use crate::coverage::Mark;
 use iobench_core::agent;
 use iobench_core::controller::Input;
 use iobench_core::engine::{EngineEvent, Epoch};

@@ -3,12 +3,10 @@
 //!
 //! A [`Scenario`] is plain data: hosts with their clocks, the run, and a schedule of faults. It is written by hand
 //! or drawn from a seed ([`Scenario::draw`]); [`run`] carries it out and gives a [`Report`] with every violation
-//! that the [`checkers`](crate::checkers) saw. [`shrink`] makes a failing one small; a [`sweep`](mod@sweep) explores
-//! many seeds.
+//! that the [`checkers`](crate::checkers) saw. [`shrink`] makes a failing one small.
 
 pub mod canaries;
 mod clock;
-mod coverage;
 mod dice;
 mod draw;
 mod engine;
@@ -19,10 +17,8 @@ mod processes;
 mod queue;
 mod scenario;
 mod shrink;
-pub mod sweep;
 mod world;
 
-pub use coverage::{Coverage, Mark};
 pub use scenario::{Fault, HostSpec, Nanos, SECOND, Scenario, Way};
 pub use shrink::shrink;
 pub use world::{Report, run, run_with};

@@ -1,9 +1,9 @@
 //! The network: connections with two directions, each in order; links that hold or lose what crosses them.
 
-use super::coverage::Mark;
 use super::scenario::{Nanos, Way};
 use super::world::{Event, World};
 use crate::checkers::{Process, Seen};
+use crate::coverage::Mark;
 use iobench_core::agent;
 use iobench_core::controller::{ConnectError, Input};
 use iobench_core::message::{AgentIndex, Gone, StreamId};

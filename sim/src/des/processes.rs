@@ -1,10 +1,10 @@
 //! Processes: they hand inputs to their machines, and do what comes out, as the shipping drivers do.
 
-use super::coverage::Mark;
 use super::network::{DOWN, UP, agent_index};
 use super::scenario::Nanos;
 use super::world::{Event, World};
 use crate::checkers::{Process, Seen};
+use crate::coverage::Mark;
 use iobench_core::agent::{self, Agent, StateName};
 use iobench_core::controller::{self, Input, Label};
 use iobench_core::engine::{EngineEvent, Epoch};
@@ -22,12 +22,12 @@ impl World<'_> {
         }
         let now = self.hosts[host].clock.now(self.now);
         self.count_input();
-        self.note(&(host, &input));
+        self.note("agent <", &(host, &input));
         self.coverage.agent(self.hosts[host].machine.status().state, &input);
         self.see(&Seen::AgentInput(host, now, &input));
         self.hosts[host].machine.handle(now, input);
         while let Some(output) = self.hosts[host].machine.poll_output() {
-            self.note(&(host, &output));
+            self.note("agent >", &(host, &output));
             self.see(&Seen::AgentOutput(host, now, &output));
             self.agent_wants(host, output);
         }
@@ -189,12 +189,12 @@ impl World<'_> {
         }
         let now = self.controller.clock.now(self.now);
         self.count_input();
-        self.note(&input);
+        self.note("controller <", &input);
         self.cover(&input);
         self.see(&Seen::ControllerInput(now, &input));
         self.controller.machine.handle(now, input);
         while let Some(output) = self.controller.machine.poll_output() {
-            self.note(&output);
+            self.note("controller >", &output);
             self.see(&Seen::ControllerOutput(now, &output));
             self.controller_wants(output);
         }
@@ -206,12 +206,7 @@ impl World<'_> {
 
     fn cover(&mut self, input: &Input) {
         let machine = &self.controller.machine;
-        self.coverage.controller(machine.state(), input);
-        if let Input::Closed(agent, ..) | Input::Received(agent, ..) = input
-            && let Some(state) = machine.agent_states().nth(agent.0 as usize)
-        {
-            self.coverage.peer(state, input);
-        }
+        self.coverage.controller(machine.state(), input, |agent| machine.agent_states().nth(agent));
     }
 
     fn controller_wants(&mut self, output: controller::Output) {

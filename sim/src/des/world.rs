@@ -1,7 +1,6 @@
 //! The simulated world: what exists in it, what happens in it, and what comes out.
 
 use super::clock::HostClock;
-use super::coverage::{Coverage, Mark};
 use super::dice::Dice;
 use super::engine::Engine;
 use super::ghosts::Grave;
@@ -9,12 +8,15 @@ use super::network::{Connection, DOWN, Link, UP};
 use super::queue::Queue;
 use super::scenario::{Nanos, Scenario};
 use crate::checkers::{Process, Seen, Suite, Violation};
+use crate::coverage::{Coverage, Mark};
+use crate::trace::Trace;
 use iobench_core::agent::{self, Agent};
 use iobench_core::controller::{Controller, Input, Outcome};
 use iobench_core::engine::{EngineEvent, Epoch};
 use iobench_core::message::{AgentMessage, ControlMessage, Gone, StreamId};
 use iobench_core::time::Mono;
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -122,6 +124,8 @@ pub(super) struct World<'s> {
     pub(super) graves: Vec<Grave>,
     pub(super) coverage: &'s mut Coverage,
     pub(super) trace: Option<DefaultHasher>,
+    /// The same for a person, in the file that `SIM_TRACE` names.
+    words: Option<Trace>,
     pub(super) outcome: Option<Outcome>,
     /// Time that harmless faults have already cost: together they must not cost more than a deadline.
     pub(super) spent: [Nanos; 2],
@@ -184,6 +188,7 @@ impl<'s> World<'s> {
             graves: Vec::new(),
             coverage,
             trace: traced.then(DefaultHasher::new),
+            words: std::env::var_os("SIM_TRACE").map(|_| Trace::new()),
             outcome: None,
             spent: [0; 2],
             healed: BTreeSet::new(),
@@ -376,7 +381,10 @@ impl<'s> World<'s> {
         self.inputs += 1;
     }
 
-    pub(super) fn note(&mut self, what: &impl Hash) {
+    pub(super) fn note(&mut self, who: &str, what: &(impl Hash + Debug)) {
+        if let Some(words) = &mut self.words {
+            words.line(self.now, &who, format_args!("{what:?}"));
+        }
         if let Some(trace) = &mut self.trace {
             (self.now, what).hash(trace);
         }

@@ -117,7 +117,7 @@ pub(crate) fn an_agent_hangs_in_the_workload() {
     });
 }
 
-/// One message in ten becomes one that makes no sense; pongs are sacrificed where a number is needed.
+/// One message in four brings bytes that nobody can read, and others become one that makes no sense; pongs are sacrificed where a number is needed.
 fn babbling(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
     let odd = |body: Report| AgentMessage { body, ..message.clone() };
     if let Report::Acknowledge(_) = message.body
@@ -131,7 +131,9 @@ fn babbling(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> 
     }
     let wrong_run = AgentMessage { run: RunId(99), ..message.clone() };
     let gone_back = AgentMessage { sequence: 1, ..message.clone() };
-    let undecodable = odd(Report::Undecodable { detail: String::new() });
+    let garbage = ["", "\u{8}", "this is no protobuf", "\u{12}\u{7f}short", "\0\0\0\0"];
+    let at = usize::try_from(memory.seen).unwrap_or(0) / 4 % garbage.len();
+    let undecodable = odd(Report::Undecodable { detail: garbage[at].to_owned() });
     vec![message, wrong_run, gone_back, undecodable]
 }
 

@@ -176,7 +176,9 @@ pub(crate) fn the_controller_dies() {
 }
 
 /// A process stops for a while where `reach` has brought the run, and nobody fails for it.
-fn stalls(host: Host, time: Duration, reach: fn(&mut World<'_>)) {
+///
+/// `gap`: how long a person at the controller waits for news.
+fn stalls(host: Host, time: Duration, gap: Option<u64>, reach: fn(&mut World<'_>)) {
     simulate(&Cluster::of(3).set("duration=60s"), |world| {
         for agent in world.agents() {
             world.agent(agent, |host| host.engine.prepare = s(40));
@@ -189,6 +191,15 @@ fn stalls(host: Host, time: Duration, reach: fn(&mut World<'_>)) {
         let end = world.ending();
         all_completed(world, &end);
         assert!(world.told(Level::Error).is_empty(), "{:?}", world.told(Level::Error));
+        let screen = world.controller(|host| host.screen.clone());
+        let gaps: Vec<_> = screen.lines().filter_map(|line| line.split_once(", after ")).collect();
+        let seconds =
+            |text: &str| text.strip_suffix(" s without news").and_then(|text| text.parse::<u64>().ok());
+        match (gap, &*gaps) {
+            (None, []) => {}
+            (Some(gap), [(_, text)]) if seconds(text).is_some_and(|it| it.abs_diff(gap) <= 5) => {}
+            _ => panic!("a gap of {gap:?} s is shown as {gaps:?}:\n{screen}"),
+        }
     });
 }
 
@@ -196,9 +207,35 @@ pub(crate) fn a_process_stalls() {
     for reach in
         [(|world| into_prepare(world, s(5))) as fn(&mut World<'_>), |world| into_workload(world, s(10))]
     {
-        stalls(Host::Controller(0), s(20), reach);
-        stalls(Host::Agent(1), s(20), reach);
+        stalls(Host::Controller(0), s(20), Some(20), reach);
+        stalls(Host::Agent(1), s(20), None, reach);
     }
     // The agents begin on their own clocks while the controller stands.
-    stalls(Host::Controller(0), s(20), |world| until_run(world, RunState::WorkloadPhase));
+    stalls(Host::Controller(0), s(20), None, |world| until_run(world, RunState::WorkloadPhase));
+    // An agent that stands over its start begins when it goes on, and the results say how late.
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        until_run(world, RunState::WorkloadPhase);
+        world.run_for(ms(500));
+        world.inject(Fault::Stall(Host::Agent(1), s(8)));
+        let end = world.ending();
+        all_completed(world, &end);
+        let skews: Vec<_> = end.outcome.starts[0].skews.iter().map(|skew| skew.expect("measured")).collect();
+        assert!(skews[0].nanos.abs() < 50_000_000 && skews[2].nanos.abs() < 50_000_000, "{skews:?}");
+        assert!((6_400_000_000..6_600_000_000).contains(&skews[1].nanos), "{skews:?}");
+        assert!(end.text.contains("started +6.5"), "{}", end.text);
+    });
+    // If it stands when Start arrives, the instant is past when it can read it: refused, and the others go on.
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        until_run(world, RunState::WorkloadPhase);
+        world.inject(Fault::Stall(Host::Agent(1), s(8)));
+        let end = world.ending();
+        ended(
+            &end,
+            2,
+            Label::Partial,
+            &["agent agent-1 failed: the start instant is 6.", "raise start_delay"],
+        );
+        only_failed(&end, &[1]);
+        totals_are_true(world, &end);
+    });
 }

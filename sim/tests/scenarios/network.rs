@@ -101,6 +101,9 @@ pub(crate) fn a_stream_breaks() {
     }
     // It is heard until its lease runs out.
     lost(Fault::PartitionToAgent(1), s(31), 37, true);
+    // Its process lives: its end is closed (FIN), or both are reset (RST).
+    lost(Fault::Close(1), s(2), 10, true);
+    lost(Fault::Reset(1), s(2), 10, true);
     lost(Fault::Crash(1), s(1), 10, false);
     lost(Fault::Vanish(1), s(26), 10, false);
 }

@@ -146,6 +146,14 @@ fn skewed(prepare: Duration) {
             let bound = skew.bound + skews[0].bound + 3_000_000;
             assert!(said.abs_diff(truth) <= bound, "agent {index}: {said} said, {truth} true, ± {bound}");
             assert!(skew.bound <= 15_000_000, "{skew:?}");
+            // Against the instant that the controller set, on its own clock: a tick of the simulation apart.
+            let at = end.outcome.starts[0].at;
+            let shown = world.controller(|host| host.clock.at(nanos(began[index]))).mono;
+            let truth = shown.0.cast_signed() - at.0.cast_signed();
+            assert!(
+                skew.nanos.abs_diff(truth) <= skew.bound + 3_000_000,
+                "agent {index}: {skew:?}, {truth} true"
+            );
         }
         assert!(end.text.contains(", started ") && end.text.contains(" ± "), "{}", end.text);
     });

@@ -26,38 +26,30 @@ pub(super) struct Address {
 impl Address {
     /// Takes a target apart; says what is missing, for a person.
     pub(super) fn of(target: &Uri) -> Result<Self, String> {
-        let mut rest = target.path.trim_matches('/');
-        let mut next = || {
-            let (first, others) = rest.split_once('/').unwrap_or((rest, ""));
-            rest = others;
-            first.to_owned()
-        };
+        let bucket = target.bucket().filter(|bucket| !bucket.name.is_empty());
         let azure = target.scheme == Scheme::Az;
-        let (mut endpoint, mut account) = (None, None);
-        let mut bucket = next();
-        if let Some(port) = port(&bucket) {
-            let tls = if port == 443 { "https" } else { "http" };
-            endpoint = Some(format!("{tls}://{bucket}"));
-            account = azure.then(&mut next);
-            bucket = next();
-        } else if azure && bucket.contains('.') {
-            endpoint = Some(format!("https://{bucket}"));
-            account = bucket.split('.').next().map(str::to_owned);
-            bucket = next();
-        }
-        let prefix = if rest.is_empty() { String::new() } else { format!("{rest}/") };
-        if bucket.is_empty() || account.as_ref().is_some_and(String::is_empty) {
+        let bucket = bucket.ok_or_else(|| {
             let (scheme, kind) = (target.scheme.name(), if azure { "container" } else { "bucket" });
-            return Err(format!("`{target}` names no {kind}; write for example `{scheme}://{kind}/prefix`"));
-        }
-        Ok(Self { scheme: target.scheme, endpoint, account, bucket, prefix })
+            format!("`{target}` names no {kind}; write for example `{scheme}://{kind}/prefix`")
+        })?;
+        let with_port = |host: &str| host.contains(':');
+        let endpoint = bucket.endpoint.map(|host| match with_port(host) {
+            true => Uri::service(host),
+            false => format!("https://{host}"),
+        });
+        let account = bucket.endpoint.filter(|_| azure).and_then(|host| match with_port(host) {
+            true => target.path.split('/').nth(1),
+            false => host.split('.').next(),
+        });
+        let prefix = if bucket.prefix.is_empty() { String::new() } else { format!("{}/", bucket.prefix) };
+        Ok(Self {
+            scheme: target.scheme,
+            endpoint,
+            account: account.map(str::to_owned),
+            bucket: bucket.name.to_owned(),
+            prefix,
+        })
     }
-}
-
-/// The port of `host:port`, also of `[::1]:port`.
-fn port(segment: &str) -> Option<u16> {
-    let (host, port) = segment.rsplit_once(':')?;
-    if host.is_empty() { None } else { port.parse().ok() }
 }
 
 #[cfg(test)]

@@ -116,15 +116,20 @@ impl Broken {
         let mut layer = Some(error);
         while let Some(error) = layer {
             innermost = error;
-            if let Some(verdict) = error.downcast_ref::<std::io::Error>().and_then(of_io) {
-                return verdict;
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                if let Some(verdict) = of_io(error) {
+                    return verdict;
+                }
+                if truncated && error.kind() == std::io::ErrorKind::UnexpectedEof {
+                    return Fault::TRUNCATED.into();
+                }
             }
             if let Some(error) = error.downcast_ref::<hyper::Error>() {
                 if error.is_timeout() {
                     return Verdict::of(ErrorClass::Timeout, 0, error.to_string());
                 }
                 if truncated && error.is_incomplete_message() {
-                    return Verdict::of(ErrorClass::Truncated, 0, error.to_string());
+                    return Fault::TRUNCATED.into();
                 }
             }
             layer = error.source();
@@ -146,6 +151,9 @@ fn of_io(error: &std::io::Error) -> Option<Verdict> {
     Some(fault.into())
 }
 
+/// "Range not satisfiable", whoever says it.
+pub(super) const BEHIND_THE_END: Fault = Fault { class: ErrorClass::Truncated, code: 416 };
+
 /// Errors that come without an answer of their own: object_store's, and parts of an answer that is a success as a
 /// whole (a batch, a copy), which are known only by their text.
 fn untyped(error: &object_store::Error) -> Verdict {
@@ -161,6 +169,10 @@ fn untyped(error: &object_store::Error) -> Verdict {
         _ => {
             let text = error.to_string();
             let says = |word| text.contains(word);
+            // Where a server lets it pass, object_store looks itself.
+            if says("Wanted range starting at") {
+                return BEHIND_THE_END.into();
+            }
             match () {
                 () if says("SlowDown") || says("ServerBusy") => ErrorClass::Throttled,
                 () if says("AccessDenied") => ErrorClass::Denied,
@@ -170,5 +182,10 @@ fn untyped(error: &object_store::Error) -> Verdict {
             }
         }
     };
-    Verdict::of(class, 0, "")
+    // The innermost layer says it best; the outer ones add the place, which we say ourselves.
+    let mut innermost: &(dyn Error + 'static) = error;
+    while let Some(inner) = innermost.source() {
+        innermost = inner;
+    }
+    Verdict::of(class, 0, innermost.to_string().lines().next().unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! The plain view: one request at a time for each caller, on a runtime of its own thread.
 
-use super::fault::{Verdict, verdict};
+use super::fault::{BEHIND_THE_END, Verdict, verdict};
 use super::requests::{self, invalid, path};
 use super::site::{Endpoint, Site, Store};
 use super::upload;
@@ -226,7 +226,7 @@ impl Storage for Objects {
         };
         match self.get_pieces(key, range, &mut sink) {
             // Behind the end there is nothing.
-            Err(Verdict { fault: Fault { code: 416, .. }, .. }) => Ok(0),
+            Err(Verdict { fault: BEHIND_THE_END, .. }) => Ok(0),
             result => result.map(|_| read).map_err(self.failed("read", key)),
         }
     }

@@ -30,10 +30,14 @@ pub(super) struct Context {
 }
 
 impl Context {
-    fn path(&self, object: ObjectId) -> Result<Path, Verdict> {
+    fn key(&self, object: ObjectId) -> Vec<u8> {
         let mut key = Vec::with_capacity(64);
         self.objects.name(object, &mut key);
-        path(&self.prefix, &key)
+        key
+    }
+
+    fn path(&self, object: ObjectId) -> Result<Path, Verdict> {
+        path(&self.prefix, &self.key(object))
     }
 
     /// These bytes of an object's content, without copying any.
@@ -64,32 +68,38 @@ impl Context {
 /// Does a task and says how it ended.
 pub(super) async fn perform(context: Arc<Context>, mut ticket: Ticket, task: Task) {
     ticket.begin();
-    let path = match context.path(task.object) {
-        Ok(path) => path,
-        Err(verdict) => return ticket.end(Err(verdict)),
-    };
     if task.operation == Operation::Put && in_parts(&context, task) {
-        return Upload::perform(context, ticket, task, path).await;
+        return match context.path(task.object) {
+            Ok(path) => Upload::perform(context, ticket, task, path).await,
+            Err(verdict) => ticket.end(Err(verdict)),
+        };
     }
-    let endpoint = &context.endpoints[ticket.endpoint()];
     let result = match task.operation {
-        Operation::Get => get(&context, &ticket, task, &path).await,
-        Operation::Read => block(&context, &ticket, task, &path).await,
+        Operation::List => list(&context, &ticket, task).await,
+        Operation::Mkdir | Operation::Rmdir | Operation::Fsync => Ok(0),
+        Operation::Write => Err(invalid("object stores have no blocks")),
+        Operation::FirstByte | Operation::ListPage => Err(invalid("a part of an operation is none")),
+        _ => with_object(&context, &ticket, task).await,
+    };
+    ticket.end(result);
+}
+
+async fn with_object(context: &Context, ticket: &Ticket, task: Task) -> Result<u64, Verdict> {
+    let path = context.path(task.object)?;
+    let endpoint = &context.endpoints[ticket.endpoint()];
+    match task.operation {
+        Operation::Get => get(context, ticket, task, &path).await,
+        Operation::Read => block(context, ticket, task, &path).await,
         Operation::Put => {
             let payload = context.content(task.object, 0, task.length);
             let if_absent = task.manner == Manner::IfAbsent;
             requests::put(&endpoint.store, &path, payload, if_absent).await.map(|()| task.length)
         }
-        Operation::Stat => requests::head(&endpoint.store, &path).await,
-        Operation::List => list(&ticket, &endpoint.store, task, &path).await,
-        Operation::Delete => delete(&context, endpoint, task, path).await,
-        Operation::Copy => copy(&context, &endpoint.store, task, &path).await,
-        Operation::Mkdir | Operation::Rmdir | Operation::Fsync => Ok(0),
-        Operation::Write | Operation::FirstByte | Operation::ListPage => {
-            Err(invalid("object stores have no blocks"))
-        }
-    };
-    ticket.end(result);
+        Operation::Delete => delete(context, endpoint, task, path).await,
+        Operation::Copy => copy(context, &endpoint.store, task, &path).await,
+        // What is left is the look.
+        _ => requests::head(&endpoint.store, &path).await,
+    }
 }
 
 /// Whether an object is written in parts. One that is to be new is not: the parts of an upload are put together
@@ -187,14 +197,17 @@ async fn receive_ranges(
 }
 
 /// The whole listing of the directory that the object is in; gives how many keys there are.
-async fn list(ticket: &Ticket, store: &Arc<dyn Store>, task: Task, path: &Path) -> Result<u64, Verdict> {
-    let whole = path.as_ref();
-    let directory = whole.rfind('/').map_or("", |slash| &whole[..=slash]);
+async fn list(context: &Context, ticket: &Ticket, task: Task) -> Result<u64, Verdict> {
+    let store = &context.endpoints[ticket.endpoint()].store;
+    let key = context.key(task.object);
+    let directory = key.iter().rposition(|&byte| byte == b'/').map_or(&key[..0], |slash| &key[..=slash]);
+    let directory = std::str::from_utf8(directory).map_err(|_| invalid("the key is no UTF-8"))?;
+    let below = [&context.prefix, directory].concat();
     let limit = usize::try_from(task.length).unwrap_or(usize::MAX);
     let (mut keys, mut token) = (0, None);
     loop {
         let begun = ticket.now();
-        let page = requests::list(store, directory, token, limit).await?;
+        let page = requests::list(store, &below, token, limit).await?;
         ticket.part(Operation::ListPage, page.len() as u64, ticket.now() - begun);
         keys += page.len() as u64;
         token = page.next;

@@ -106,6 +106,15 @@ fn what_is_no_journal_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_journal_keeps_nobody_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(JOURNAL);
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let error = Results::open(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("journal") && error.contains("it is no file"), "{error}");
+}
+
+#[test]
 fn names_never_collide_and_are_safe_as_paths() {
     let place = tempfile::tempdir().unwrap();
     let mut header = header(1, 10);

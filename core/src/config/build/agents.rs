@@ -129,9 +129,7 @@ type Wrong = (&'static str, String);
 
 /// The agents that one entry stands for; ids that are not given are still empty.
 fn expand<'a>(written: &'a file::Agent, at: &Path) -> Result<Vec<Named<'a>>, Wrong> {
-    let addresses = expand_ranges(&written.address).map_err(|message| ("address", message))?;
-    let addresses = addresses.iter().map(|address| with_port(address)).collect::<Result<Vec<_>, _>>();
-    let addresses = addresses.map_err(|message| ("address", message))?;
+    let addresses = addresses(&written.address).map_err(|message| ("address", message))?;
     let ids = match &written.id {
         None => vec![String::new(); addresses.len()],
         Some(id) => expand_ranges(id).map_err(|message| ("id", message))?,
@@ -143,6 +141,14 @@ fn expand<'a>(written: &'a file::Agent, at: &Path) -> Result<Vec<Named<'a>>, Wro
     }
     let named = ids.into_iter().zip(addresses);
     Ok(named.map(|(id, address)| Named { at: at.clone(), id, address, written }).collect())
+}
+
+/// The addresses, each with its port, that one text such as `host[1-3]:7420` or `host` stands for.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub fn addresses(text: &str) -> Result<Vec<String>, String> {
+    expand_ranges(text)?.iter().map(|address| with_port(address)).collect()
 }
 
 /// `host[1-3]` → `host1 host2 host3`, each range in turn; `[01-10]` keeps its zeros. A leading bracket is an IPv6

@@ -11,8 +11,8 @@ mod stages;
 mod storage;
 mod workload;
 
-pub use agents::AgentEntry;
 use agents::is_name;
+pub use agents::{AgentEntry, addresses};
 
 use super::file::{self, Config};
 use super::path::Path;

@@ -50,8 +50,10 @@ struct Peer {
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
     written: Mono,
-    /// The next sequence number that counts.
+    /// The next sequence number that counts; 0 before the first.
     expected: u64,
+    /// A message is missing: nothing behind it is acknowledged, so that the agent holds intervals back.
+    gap: bool,
     /// Attempts to connect.
     attempts: u32,
     /// Frames that nobody could read: since when, and how many.
@@ -72,6 +74,7 @@ impl Default for Peer {
             writing: BTreeSet::new(),
             written: Mono(0),
             expected: 0,
+            gap: false,
             attempts: 0,
             unreadable: (Mono(0), 0),
             refused: false,
@@ -121,7 +124,7 @@ impl Watch {
             Input::Opened { agent, attempt, stream } => {
                 let peer = self.agents.of(*agent);
                 peer.current = Some((*stream, Session(u64::from(*attempt))));
-                peer.expected = 0;
+                (peer.expected, peer.gap) = (0, false);
             }
             Input::Received(agent, stream, message)
                 if message.run == self.run
@@ -133,6 +136,7 @@ impl Watch {
                 if peer.expected > message.sequence {
                     return;
                 }
+                peer.gap |= peer.expected > 0 && message.sequence > peer.expected;
                 peer.expected = message.sequence.saturating_add(1);
                 peer.hears(now.mono, &message.body, last, timed);
             }
@@ -280,7 +284,8 @@ impl Peer {
             return Err(format!("makes attempt {} at a stream", self.attempts));
         }
         let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
-        let excused = |wait| wait == Wait::FirstStatistics && (journal_is_slow || self.refused);
+        let holds_back = journal_is_slow || self.refused || self.gap;
+        let excused = |wait| wait == Wait::FirstStatistics && holds_back;
         if let Some((wait, since)) = self.wait.filter(|(wait, _)| !excused(*wait)) {
             let limit = match wait {
                 Wait::Tcp => timeouts.connect,
@@ -293,7 +298,7 @@ impl Peer {
                 return Err(format!("waits {:?} for {wait:?}, more than {limit:?},", now.mono.since(since)));
             }
         }
-        if let Some(since) = self.interval.filter(|_| !journal_is_slow && !self.refused)
+        if let Some(since) = self.interval.filter(|_| !holds_back)
             && wake.is_over(now, since, timeouts.hung)
         {
             self.interval = None;

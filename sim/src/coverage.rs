@@ -4,6 +4,7 @@ use iobench_core::agent::{self, StateName};
 use iobench_core::controller::{self, AgentState, RunState};
 use iobench_core::engine::EngineEvent;
 use iobench_core::message::{Control, Report};
+use serde::{Deserialize, Serialize};
 
 macro_rules! marks {
     ($($name:ident),* $(,)?) => {
@@ -73,7 +74,7 @@ const MESSAGES: usize = 9;
 const PEER_INPUTS: usize = 11;
 
 /// How often each corner and each (state × input) was reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Coverage {
     marks: Vec<u64>,
     agent: [[u64; AGENT_INPUTS.len()]; StateName::ALL.len()],
@@ -93,25 +94,31 @@ impl Default for Coverage {
 }
 
 impl Coverage {
-    pub(super) fn mark(&mut self, mark: Mark) {
+    pub(crate) fn mark(&mut self, mark: Mark) {
         self.marks[mark as usize] += 1;
     }
 
-    pub(super) fn agent(&mut self, state: StateName, input: &agent::Input) {
+    pub(crate) fn agent(&mut self, state: StateName, input: &agent::Input) {
         self.agent[state as usize][agent_input(input)] += 1;
     }
 
-    pub(super) fn controller(&mut self, state: RunState, input: &controller::Input) {
-        self.run[state as usize][controller_input(input)] += 1;
-    }
-
-    pub(super) fn peer(&mut self, state: AgentState, input: &controller::Input) {
-        let column = match input {
-            controller::Input::Closed(..) => 0,
-            controller::Input::Received(..) => 1 + controller_input(input) - MESSAGES,
+    /// `peers`: where the controller sees each agent.
+    pub(crate) fn controller(
+        &mut self,
+        state: RunState,
+        input: &controller::Input,
+        peers: impl FnOnce(usize) -> Option<AgentState>,
+    ) {
+        let row = controller_input(input);
+        self.run[state as usize][row] += 1;
+        let (agent, column) = match input {
+            controller::Input::Closed(agent, ..) => (agent, 0),
+            controller::Input::Received(agent, ..) => (agent, 1 + row - MESSAGES),
             _ => return,
         };
-        self.peer[state as usize][column] += 1;
+        if let Some(peer) = peers(agent.0 as usize) {
+            self.peer[peer as usize][column] += 1;
+        }
     }
 
     /// Adds what another sweep has reached.
@@ -131,10 +138,10 @@ impl Coverage {
         self.marks[mark as usize]
     }
 
-    /// Corners that were never reached.
+    /// How many cells were reached.
     #[must_use]
-    pub fn missed_marks(&self) -> Vec<Mark> {
-        Mark::ALL.iter().copied().filter(|mark| self.count(*mark) == 0).collect()
+    pub fn reached(&self) -> usize {
+        self.cells().filter(|(_, count)| *count > 0).count()
     }
 
     /// Every cell of the three tables by name, and how often it was reached.

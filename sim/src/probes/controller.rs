@@ -1,0 +1,291 @@
+//! A controller and agents that say what none would.
+
+use super::{Probe, probe};
+use iobench_core::controller::{AgentSpec, Controller, Input, Lead, Order, Outcome, Output};
+use iobench_core::machine::Machine;
+use iobench_core::message::{
+    AgentIndex, AgentMessage, Control, Ping, Pong, Progress, Report, RunId, Session, StartAt, StreamId,
+};
+use iobench_core::plan::{Outline, Policy, StageOutline, Timeouts};
+use iobench_core::stats::{Interval, StageTotals};
+use iobench_core::time::{Mono, Now, Unix, nanos};
+use std::time::Duration;
+
+/// What a controller can be probed for.
+pub const CONTROLLER: &[Probe] = &[
+    probe("samples", "one sample of a clock is enough", || {
+        let mut bench = Bench::ready(1);
+        bench.answer(0, Duration::ZERO, 0);
+        bench.pings == 8
+    }),
+    probe("old_samples", "samples of a clock never grow old", || {
+        let mut bench = Bench::of(1, &[("prepare", false), ("execute", true)]);
+        bench.say(0, accepted());
+        bench.pass(Duration::from_secs(6));
+        bench.answer(0, Duration::ZERO, 0);
+        for objects in 1..=20 {
+            bench.pass(Duration::from_secs(5));
+            bench.say(0, Report::Preparing(Progress { objects, ..Progress::default() }));
+        }
+        bench.asked.clear();
+        bench.say(0, Report::StageDone(Box::default()));
+        bench.say(0, Report::Ready { unix: Unix(0) });
+        bench.answer(0, Duration::from_millis(100), nanos(Duration::from_secs(1)));
+        bench.start_offset().is_some_and(|offset| offset > nanos(Duration::from_millis(900)))
+    }),
+    probe("drift", "a clock is as sure after ten seconds as at once", || {
+        let mut bench = Bench::ready(2);
+        bench.answer(0, Duration::ZERO, 0);
+        bench.pass(Duration::from_secs(4));
+        bench.answer(1, Duration::ZERO, 0);
+        bench.pass(Duration::from_secs(10));
+        bench.say(0, running(0));
+        let skews = bench.interrupted().map(|outcome| outcome.starts[0].skews.clone());
+        skews.and_then(|skews| skews[0]).is_some_and(|skew| skew.bound >= 4 * 200_000)
+    }),
+    probe("renewals", "a clock that cannot be compared is asked for ever", || {
+        let mut bench = Bench::ready(1);
+        // We are absent ourselves between each ping and its answer, so that no answer is a sample.
+        for _ in 0..30 {
+            let asked = std::mem::take(&mut bench.asked);
+            bench.pass(Duration::from_secs(60));
+            asked.into_iter().for_each(|(agent, ping)| bench.pong(agent, ping, 0));
+        }
+        bench.told("answered no ping quickly enough") > 0
+    }),
+    probe("samples_kept", "all samples of a clock are kept", || {
+        let mut bench = Bench::ready(1);
+        (0..100).for_each(|_| bench.pong(0, Ping { number: 0, stamp: bench.now.mono, newest: None }, 0));
+        bench.machine.held() < 40
+    }),
+    probe("stamps", "stamps may contradict themselves", || {
+        let mut bench = Bench::ready(1);
+        let now = bench.now.mono;
+        bench.say(0, Report::Acknowledge(Pong { number: 0, stamp: now, received: now, sent: Mono(0) }));
+        bench.told("contradict") == 1
+    }),
+    probe("warn_always", "every slow answer is told", || slow_answers(2) <= 1),
+    probe("never_warn", "no slow answer is told", || slow_answers(1) == 1),
+    probe("far_lead", "a start may be farther ahead than agents accept", || {
+        let mut bench = Bench::ready(1);
+        bench.answer(0, Duration::ZERO, 0);
+        bench.lead().is_some_and(|lead| lead <= Duration::from_secs(290))
+    }),
+    probe("pace", "every message is acknowledged by itself", || {
+        let mut bench = Bench::started();
+        (0..3).for_each(|_| bench.say(0, running(0)));
+        bench.acknowledged <= 1
+    }),
+    probe("hang_up", "an agent may take for ever to end its stream", || {
+        let mut bench = Bench::started();
+        bench.say(0, running(0));
+        bench.say(0, Report::StageDone(Box::default()));
+        bench.say(0, Report::Completed { totals: Vec::new() });
+        bench.pass(Duration::from_secs(3));
+        bench.outcome.is_some()
+    }),
+    probe("undecodable", "the number of what nobody can read is believed", || {
+        let mut bench = Bench::of(1, &[("execute", true)]);
+        bench.say_as(0, 50, Report::Undecodable { detail: String::new() });
+        bench.say(0, accepted());
+        bench.acknowledged == 1
+    }),
+    probe("other_progress", "progress of any stage is progress", || {
+        let mut bench = Bench::of(1, &[("prepare", false), ("execute", true)]);
+        bench.say(0, accepted());
+        bench.say(0, Report::Preparing(Progress { stage: 7, ..Progress::default() }));
+        bench.told("PREPARING of a stage that was not begun") == 1
+    }),
+    probe("other_stage", "the end of any stage is the end of this one", || {
+        let mut bench = Bench::started();
+        bench.say(0, running(0));
+        bench.say(0, Report::StageDone(Box::new(StageTotals { stage: 7, ..StageTotals::default() })));
+        bench.told("STAGE_DONE of a stage that was not begun") == 1
+    }),
+    probe("early_ready", "READY may come before anything is done", || {
+        let mut bench = Bench::of(1, &[("execute", true)]);
+        bench.say(0, Report::Ready { unix: Unix(0) });
+        bench.told("READY before the stages before it are done") == 1
+    }),
+    probe("unstarted", "what is measured before Start counts", || {
+        let mut bench = Bench::ready(1);
+        let before = bench.journalled;
+        bench.say(0, running(0));
+        bench.journalled == before
+    }),
+];
+
+fn accepted() -> Report {
+    Report::Accepted(Box::default())
+}
+
+fn running(stage: u32) -> Report {
+    Report::Running(Box::new(Interval { stage, ..Interval::default() }))
+}
+
+/// How often a round trip of two seconds is told, if so many answers take that long.
+fn slow_answers(answers: u32) -> usize {
+    let mut bench = Bench::ready(1);
+    for number in 0..answers {
+        let stamp = bench.now.mono.before(Duration::from_secs(2));
+        bench.pong(0, Ping { number: u64::from(number), stamp, newest: None }, 0);
+    }
+    bench.told("high latency")
+}
+
+struct Bench {
+    machine: Controller,
+    now: Now,
+    /// The next sequence number of each agent.
+    sequences: Vec<u64>,
+    /// Pings that were not answered.
+    asked: Vec<(usize, Ping)>,
+    pings: usize,
+    start: Option<(Now, StartAt)>,
+    acknowledged: usize,
+    journalled: usize,
+    notices: Vec<String>,
+    outcome: Option<Outcome>,
+}
+
+impl Bench {
+    /// So many agents have a stream, and a run of these stages, timed or not.
+    fn of(agents: u32, stages: &[(&str, bool)]) -> Self {
+        let stages = stages.iter().map(|&(name, timed)| StageOutline {
+            name: name.to_owned(),
+            timed: timed.then_some(Duration::from_secs(10)),
+        });
+        let outline = Outline {
+            stages: stages.collect(),
+            interval: Duration::from_secs(1),
+            timeouts: Timeouts::default(),
+        };
+        let spec = |index| AgentSpec { id: format!("a{index}"), address: String::new() };
+        let order = Order {
+            run: RunId(1),
+            agents: (0..agents).map(spec).collect(),
+            yaml: String::new(),
+            overrides: Vec::new(),
+            seed: 0,
+            outline,
+            policy: Policy::default(),
+            lead: Lead::Ahead(Duration::from_secs(1_000)),
+        };
+        let mut bench = Self {
+            machine: Controller::new(order),
+            now: Now { mono: Mono(nanos(Duration::from_secs(1_000))), unix: Unix(0) },
+            sequences: vec![0; agents as usize],
+            asked: Vec::new(),
+            pings: 0,
+            start: None,
+            acknowledged: 0,
+            journalled: 0,
+            notices: Vec::new(),
+            outcome: None,
+        };
+        bench.tell(Input::Begin);
+        for agent in 0..agents {
+            let stream = StreamId(u64::from(agent));
+            bench.tell(Input::Opened { agent: AgentIndex(agent), attempt: 1, stream });
+        }
+        bench
+    }
+
+    /// Their clocks are being sampled.
+    fn ready(agents: u32) -> Self {
+        let mut bench = Self::of(agents, &[("execute", true)]);
+        for agent in 0..agents as usize {
+            bench.say(agent, accepted());
+            bench.say(agent, Report::Ready { unix: Unix(0) });
+        }
+        bench
+    }
+
+    /// One agent measures.
+    fn started() -> Self {
+        let mut bench = Self::ready(1);
+        bench.answer(0, Duration::ZERO, 0);
+        bench
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.machine.handle(self.now, input);
+        let mut written = Vec::new();
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Send(agent, _, message) => match message.body {
+                    Control::Ping(ping) => {
+                        self.pings += 1;
+                        self.asked.push((agent.0 as usize, ping));
+                    }
+                    Control::Start { at, .. } => self.start = at.map(|at| (self.now, at)),
+                    Control::Acknowledge { .. } => self.acknowledged += 1,
+                    _ => {}
+                },
+                Output::Persist(agent, message) => written.push((agent, message.sequence)),
+                Output::Notice(notice) => self.notices.push(notice.text),
+                Output::Finish(outcome) => self.outcome = Some(*outcome),
+                _ => {}
+            }
+        }
+        self.journalled += written.len();
+        for (agent, sequence) in written {
+            self.tell(Input::Persisted { agent, sequence });
+        }
+    }
+
+    fn say_as(&mut self, agent: usize, sequence: u64, body: Report) {
+        let message =
+            AgentMessage { run: RunId(1), session: Session(1), sequence, stamp: self.now.mono, body };
+        let index = AgentIndex(u32::try_from(agent).expect("few agents"));
+        self.tell(Input::Received(index, StreamId(agent as u64), message));
+    }
+
+    fn say(&mut self, agent: usize, body: Report) {
+        let sequence = self.sequences[agent];
+        self.sequences[agent] += 1;
+        self.say_as(agent, sequence, body);
+    }
+
+    fn pong(&mut self, agent: usize, ping: Ping, ahead: u64) {
+        let there = Mono(ping.stamp.0.midpoint(self.now.mono.0) + ahead);
+        let pong = Pong { number: ping.number, stamp: ping.stamp, received: there, sent: there };
+        self.say(agent, Report::Acknowledge(pong));
+    }
+
+    /// An agent whose clock is so much ahead answers every ping, after so long.
+    fn answer(&mut self, agent: usize, round_trip: Duration, ahead: u64) {
+        while let Some(at) = self.asked.iter().position(|(asked, _)| *asked == agent) {
+            let (_, ping) = self.asked.remove(at);
+            self.pass(round_trip);
+            self.pong(agent, ping, ahead);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.mono = self.now.mono.after(time);
+        self.tell(Input::Timeout);
+    }
+
+    /// How many notices say these words.
+    fn told(&self, words: &str) -> usize {
+        self.notices.iter().filter(|text| text.contains(words)).count()
+    }
+
+    /// How far ahead the start was set.
+    fn lead(&self) -> Option<Duration> {
+        self.start.map(|(now, at)| Duration::from_nanos(at.unix.0 - now.unix.0))
+    }
+
+    /// How far the last agent's clock was taken to be ahead, nanoseconds.
+    fn start_offset(&self) -> Option<u64> {
+        let (now, at) = self.start?;
+        Some(at.mono.0.saturating_sub(now.mono.after(self.lead()?).0))
+    }
+
+    fn interrupted(&mut self) -> Option<&Outcome> {
+        self.tell(Input::Interrupt);
+        self.tell(Input::Interrupt);
+        self.outcome.as_ref()
+    }
+}
