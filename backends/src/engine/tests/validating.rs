@@ -110,12 +110,6 @@ fn cleaning_up_the_root() {
 }
 
 #[test]
-fn stores_that_are_not_there_yet() {
-    let plan = plan("s3://bucket/x", vec![prepared(1, 1)], vec![prepare(&[0])]);
-    refused(plan, FailureClass::Config, &["s3://bucket/x", "file://"]);
-}
-
-#[test]
 fn direct_blocks_that_no_device_can_do() {
     let directory = memory();
     let mut plan = files(
