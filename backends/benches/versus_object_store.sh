@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-7} seconds=${2:-3}
-cargo build --release --quiet -p iobench-backends --example object_loop
+[ -n "${NO_BUILD:-}" ] || cargo build --release --quiet -p iobench-backends --example object_loop
 loop=target/release/examples/object_loop
 scratch=$(mktemp -d)
 mkfifo "$scratch/in" "$scratch/out"

@@ -61,6 +61,13 @@ struct Job {
     keys: u64,
 }
 
+impl Job {
+    /// Whether one more is to be begun. Puts go round all keys at least once, so that gets find them.
+    fn goes_on(&self, begun: u64, end: Instant) -> bool {
+        self.put && begun < self.keys || Instant::now() < end
+    }
+}
+
 fn serve() {
     let server = S3sFs::keyed();
     println!("{} {}", server.endpoint(), server.bucket());
@@ -101,7 +108,7 @@ fn bare(job: &Job) -> u64 {
         let (mut running, mut number, mut done) = (FuturesUnordered::new(), 0, 0);
         let end = Instant::now() + job.time;
         loop {
-            while running.len() < job.in_flight as usize && Instant::now() < end {
+            while running.len() < job.in_flight as usize && job.goes_on(number, end) {
                 running.push(one(number));
                 number += 1;
             }
@@ -145,7 +152,7 @@ fn ours(job: &Job) -> u64 {
     let (mut completions, mut number, mut done) = (Vec::new(), 0, 0);
     let end = Instant::now() + job.time;
     loop {
-        let open = Instant::now() < end;
+        let open = job.goes_on(number, end);
         while open && let Some(slot) = free.pop() {
             let object = ObjectId { pool: PoolId(0), key: number % job.keys };
             executor

@@ -121,7 +121,7 @@ put                    1,000       100     0.39 6.78ms 6.55ms 12.6ms 14.0ms 16.1
 stat                       0      0.00        -
 fsync                  1,000       100        - 10.7ms 10.3ms 19.8ms 22.1ms 25.3ms 27.0ms 27.2ms
   from its scheduled start                      10.7ms 10.3ms 19.8ms 22.1ms 25.3ms 27.0ms 27.2ms
-  errors: 10 get not_found (code 2)
+  errors: 10 get not_found (errno 2)
   errors: 10 stat timeout
   retries: 10, which with their waits took 50 ms
   cancelled at the end, in no other count: 10

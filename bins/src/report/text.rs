@@ -198,7 +198,11 @@ fn latencies(l: &Latency) -> String {
 fn failures(out: &mut String, stage: &StageResult) {
     let tally = &stage.total.tally;
     for error in &tally.errors {
-        let code = if error.code == 0 { String::new() } else { format!(" (code {})", error.code) };
+        let code = match error.code {
+            0 => String::new(),
+            1..200 => format!(" (errno {})", error.code),
+            status => format!(" (HTTP {status})"),
+        };
         line!(out, "  errors: {} {} {}{code}", grouped(error.count), error.operation, error.class.name());
     }
     if tally.retries > 0 {

@@ -196,7 +196,7 @@ pub struct ErrorCount {
     pub operation: Operation,
     /// Why it failed.
     pub class: ErrorClass,
-    /// The number behind it: errno or HTTP status; 0 when there is none.
+    /// The number behind it: an errno (below 200) or an HTTP status (from 200 on); 0 when there is none.
     pub code: u32,
     /// How often.
     pub count: u64,

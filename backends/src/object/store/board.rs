@@ -67,7 +67,8 @@ impl Board {
 
     /// A task that is about to begin.
     pub(super) fn ticket(self: &Arc<Self>, slot: u32, operation: Operation, endpoint: u16) -> Ticket {
-        Ticket { board: Arc::clone(self), slot, operation, endpoint, begun: self.clock.now(), open: true }
+        // Before it begins it takes no time.
+        Ticket { board: Arc::clone(self), slot, operation, endpoint, begun: u64::MAX, open: true }
     }
 }
 
@@ -126,7 +127,8 @@ impl Ticket {
 
     fn close(&mut self, outcome: Outcome) {
         self.open = false;
-        let completion = self.completion(self.operation, true, outcome, self.now() - self.begun);
+        let completion =
+            self.completion(self.operation, true, outcome, self.now().saturating_sub(self.begun));
         let mut notes = self.board.notes();
         notes.done.push(completion);
         if let Some(waiting) = notes.waiting.take() {

@@ -184,7 +184,7 @@ impl Drop for StoreExecutor {
 }
 
 /// The payload as memory that is shared, not copied.
-struct Shared(Arc<dyn Objects>);
+pub(super) struct Shared(pub(super) Arc<dyn Objects>);
 
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
