@@ -36,6 +36,8 @@ fn plan(target: Uri, block: u64, in_flight: u32, duration: Duration, size: u64) 
         pattern: Pattern::Random,
         block_size: Some(block),
         page_size: 0,
+        detail: iobench_core::plan::Detail::None,
+        verify: false,
         concurrency: None,
     };
     let stage = |name: &str, kind| Stage { name: name.to_owned(), kind };

@@ -5,10 +5,10 @@ use crate::executor::{Executor, ExecutorSpec};
 use crate::file::posix::{PosixExecutor, PosixFiles};
 use crate::file::target::FileTarget;
 use crate::file::uring::{self, UringExecutor};
-use crate::object::{InlineExecutor, Mem, Null};
+use crate::object::{InlineExecutor, Mem, Null, Stores};
 use crate::storage::Storage;
 use iobench_core::message::{Failure, FailureClass};
-use iobench_core::plan::{FileEngine, FileOptions, Scheme, Uri};
+use iobench_core::plan::{FileEngine, FileOptions, Scheme, StorageOptions, Uri};
 use std::sync::Arc;
 
 /// One target, opened: plain storage, and executors for what is measured.
@@ -26,32 +26,42 @@ enum Kind {
     Posix(PosixFiles),
     Mem(Arc<Mem>),
     Null(Arc<Null>),
+    Stores(Stores),
 }
 
 /// Asks the kernel for its `io_uring`: what it offers, or why it cannot be used.
 pub type UringProbe = fn() -> Result<String, String>;
 
 impl Backend {
-    /// The backend of this target. Touches nothing.
-    pub fn open(target: &Uri, options: &FileOptions) -> Result<Self, Failure> {
-        Self::open_with(target, options, uring::probe)
+    /// The backend of this target. Touches nothing but what credentials are read from.
+    pub fn open(target: &Uri, file: &FileOptions, storage: &StorageOptions) -> Result<Self, Failure> {
+        Self::open_with(target, file, storage, uring::probe)
     }
 
     /// The same with another way to ask for `io_uring`: a test says that there is none.
-    pub fn open_with(target: &Uri, options: &FileOptions, probe: UringProbe) -> Result<Self, Failure> {
+    pub fn open_with(
+        target: &Uri,
+        file: &FileOptions,
+        storage: &StorageOptions,
+        probe: UringProbe,
+    ) -> Result<Self, Failure> {
         match target.scheme {
-            Scheme::File | Scheme::Direct => Self::files(target, options, probe),
+            Scheme::File | Scheme::Direct => Self::files(target, file, probe),
             Scheme::Mem => {
                 let mem = Arc::new(Mem::new(&target.path));
                 Ok(Self::plain(Arc::clone(&mem) as _, Kind::Mem(mem), "memory of this process"))
             }
             Scheme::Null => Ok(Self::plain(Arc::new(Null), Kind::Null(Arc::new(Null)), "none")),
-            Scheme::S3 | Scheme::Az | Scheme::Gs => Err(Failure::new(
-                FailureClass::Config,
-                format!("`{target}`: object stores are not part of this version"),
-                "use file://, direct://, mem:// or null://",
-            )),
+            Scheme::S3 | Scheme::Az | Scheme::Gs => Self::stores(target, storage),
         }
+    }
+
+    fn stores(target: &Uri, options: &StorageOptions) -> Result<Self, Failure> {
+        let stores = Stores::open(target, options)?;
+        let warnings = stores.warnings().to_vec();
+        let storage = Arc::new(stores.objects());
+        let backend = Self::plain(storage, Kind::Stores(stores), "object_store 0.14, HTTP/1.1");
+        Ok(Self { warnings, ..backend })
     }
 
     fn files(target: &Uri, options: &FileOptions, probe: UringProbe) -> Result<Self, Failure> {
@@ -116,6 +126,7 @@ impl Backend {
             Kind::Posix(files) => Box::new(PosixExecutor::new(files, spec)?),
             Kind::Mem(mem) => Box::new(InlineExecutor::new(Arc::clone(mem) as _, spec)),
             Kind::Null(null) => Box::new(InlineExecutor::new(Arc::clone(null) as _, spec)),
+            Kind::Stores(stores) => Box::new(stores.executor(spec)?),
         })
     }
 }

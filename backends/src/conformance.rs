@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "it is called from tests, and says what is wrong")]
 
 use crate::backend::Backend;
+use crate::error::Fault;
 use crate::executor::{
     Clock, Completion, Executor, ExecutorSpec, Inspector, Manner, ObjectId, Objects, Outcome, Task,
 };
@@ -43,7 +44,10 @@ pub fn check_executor(backend: &Backend) {
     executors_get_what_storage_put(backend, &sample);
     executors_work_on_blocks(backend, &sample);
     executors_report_what_is_missing(backend, &sample);
+    executors_fail_when_an_inspector_says_so(backend, &sample);
     executors_list_and_stat(backend, &sample);
+    executors_get_ranges(backend, &sample);
+    executors_put_where_nothing_is(backend, &sample);
     cancelled_puts_leave_all_or_nothing(backend, &sample);
     for size in (0..SIZES.len() as u64).chain([100, 200]) {
         let _may_be_gone = backend.storage().delete(&Sample::key(size));
@@ -238,15 +242,72 @@ fn executors_report_what_is_missing(backend: &Backend, sample: &Arc<Sample>) {
     }
 }
 
+/// What looks at the bytes decides: the operation ends with its fault, and the next one is not touched by it.
+fn executors_fail_when_an_inspector_says_so(backend: &Backend, sample: &Arc<Sample>) {
+    const SIZE: u64 = 4 * BUFFER as u64;
+    let refused = Fault::of(ErrorClass::Corrupt);
+    let refuses: Inspector = Box::new(move |object, offset, _| match (object.key, offset) {
+        (100, 0) => Ok(()),
+        (100, _) => Err(refused),
+        _ => Ok(()),
+    });
+    let mut driver = Driver::inspecting(backend, sample, 2, refuses);
+    driver.run(&[task(Operation::Put, 100, 0, SIZE), task(Operation::Put, 200, 0, SIZE)]);
+    let outcomes = driver.run(&[task(Operation::Get, 100, 0, SIZE), task(Operation::Get, 200, 0, SIZE)]);
+    for (task, outcome) in outcomes {
+        let expected =
+            if task.object.key == 100 { Outcome::Failed(refused) } else { Outcome::Done(task.length) };
+        assert_eq!(outcome, expected, "{task:?}");
+    }
+}
+
 fn executors_list_and_stat(backend: &Backend, sample: &Arc<Sample>) {
     let mut driver = Driver::new(backend, sample, 2);
     let outcome = driver.run(&[task(Operation::Stat, 4, 0, 0)])[0].1;
     assert_eq!(outcome, Outcome::Done(SIZES[4]), "stat");
+    let there = list_all(&**backend.storage(), b"conformance/d/", 100).0.len() as u64;
     let outcome = driver.run(&[task(Operation::List, 0, 0, 5)])[0].1;
-    assert_eq!(outcome, Outcome::Done(5), "a page of five");
+    assert_eq!(outcome, Outcome::Done(there), "all keys of the directory");
+    let pages: Vec<u64> = driver.parts(Operation::ListPage).collect();
+    assert!(pages.len() as u64 >= there.div_ceil(5) && pages.iter().all(|&keys| keys <= 5), "{pages:?}");
+    assert_eq!(pages.iter().sum::<u64>(), there, "page by page");
     assert_eq!(driver.run(&[task(Operation::Delete, 4, 0, 0)])[0].1, Outcome::Done(0), "delete");
     let gone = backend.storage().stat(&Sample::key(4)).map_err(|error| error.class());
     assert_eq!(gone, Err(ErrorClass::NotFound));
+}
+
+fn executors_get_ranges(backend: &Backend, sample: &Arc<Sample>) {
+    const SIZE: u64 = 4 * BUFFER as u64;
+    let range = |offset, length| Task { manner: Manner::Range, ..task(Operation::Get, 100, offset, length) };
+    let mut driver = Driver::new(backend, sample, 2);
+    driver.run(&[task(Operation::Put, 100, 0, SIZE)]);
+    for (offset, length) in [(0, 4096), (4096, 2 * BUFFER as u64), (SIZE - 4096, 4096), (0, SIZE)] {
+        let mut driver = Driver::new(backend, sample, 2);
+        assert_eq!(
+            driver.run(&[range(offset, length)])[0].1,
+            Outcome::Done(length),
+            "{length} from {offset}"
+        );
+        let (seen, end) = (driver.seen(SIZE), (offset + length) as usize);
+        let expected = &sample.content(100, SIZE)[offset as usize..end];
+        assert!(&seen[offset as usize..end] == expected, "content of {length} bytes from {offset}");
+        assert!(
+            seen[..offset as usize].iter().chain(&seen[end..]).all(|&byte| byte == 0),
+            "and nothing else"
+        );
+    }
+    let outcome = driver.run(&[range(SIZE - 4096, 8192)])[0].1;
+    assert!(matches!(outcome, Outcome::Failed(fault) if fault.class == ErrorClass::Truncated), "{outcome:?}");
+}
+
+fn executors_put_where_nothing_is(backend: &Backend, sample: &Arc<Sample>) {
+    let fresh = |length| Task { manner: Manner::IfAbsent, ..task(Operation::Put, 5, 0, length) };
+    let mut driver = Driver::new(backend, sample, 1);
+    let _may_be_gone = backend.storage().delete(&Sample::key(5));
+    assert_eq!(driver.run(&[fresh(10_000)])[0].1, Outcome::Done(10_000), "nothing was there");
+    let outcome = driver.run(&[fresh(5_000)])[0].1;
+    assert!(matches!(outcome, Outcome::Failed(fault) if fault.class == ErrorClass::Exists), "{outcome:?}");
+    assert!(get(&**backend.storage(), &Sample::key(5)) == sample.content(5, 10_000), "it is as it was");
 }
 
 /// However a cancellation and a put meet, the object is whole or not there.
@@ -319,6 +380,8 @@ struct Driver {
     executor: Box<dyn Executor>,
     slots: u32,
     seen: Arc<Mutex<Vec<u8>>>,
+    /// What ended of the tasks without ending them.
+    parts: Vec<Completion>,
 }
 
 impl Driver {
@@ -329,7 +392,12 @@ impl Driver {
             let start = offset as usize;
             let mut seen = sink.lock().unwrap_or_else(PoisonError::into_inner);
             seen[start..start + bytes.len()].copy_from_slice(bytes);
+            Ok(())
         });
+        Self { seen, ..Self::inspecting(backend, sample, slots, inspector) }
+    }
+
+    fn inspecting(backend: &Backend, sample: &Arc<Sample>, slots: u32, inspector: Inspector) -> Self {
         let spec = ExecutorSpec {
             slots,
             buffer: BUFFER,
@@ -341,7 +409,7 @@ impl Driver {
             inspector: Some(inspector),
         };
         let executor = backend.executor(spec).expect("an executor");
-        Self { executor, slots, seen }
+        Self { executor, slots, seen: Arc::default(), parts: Vec::new() }
     }
 
     fn run(&mut self, tasks: &[Task]) -> Vec<(Task, Outcome)> {
@@ -357,6 +425,7 @@ impl Driver {
                 }
             }
             self.executor.turn(Duration::from_millis(100), &mut done).expect("turn");
+            self.parts.extend(done.iter().filter(|completion| !completion.last));
             for completion in done.drain(..).filter(|completion: &Completion| completion.last) {
                 let task = running[completion.slot as usize].take().expect("only what was started completes");
                 assert_eq!(completion.operation, task.operation);
@@ -383,6 +452,15 @@ impl Driver {
             assert!(begun.elapsed() < PATIENCE, "a cancelled task does not end");
             self.executor.turn(Duration::from_millis(100), &mut done).expect("turn");
         }
+    }
+
+    /// What parts of this kind brought.
+    fn parts(&self, operation: Operation) -> impl Iterator<Item = u64> {
+        let parts = self.parts.iter().filter(move |part| part.operation == operation);
+        parts.filter_map(|part| match part.outcome {
+            Outcome::Done(amount) => Some(amount),
+            Outcome::Failed(_) | Outcome::Cancelled => None,
+        })
     }
 
     /// The first bytes that were read since the beginning.

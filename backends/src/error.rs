@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Fault {
     /// What kind it is.
     pub class: ErrorClass,
-    /// The `errno` behind it; 0 when there is none.
+    /// The number behind it: an `errno` (below 200) or an HTTP status (from 200 on); 0 when there is none.
     pub code: u32,
 }
 
@@ -33,7 +33,7 @@ impl Fault {
     /// The same with the place, for a person.
     #[must_use]
     pub fn at(self, what: &'static str, place: impl Into<String>) -> StorageError {
-        StorageError { fault: self, what, place: place.into() }
+        StorageError { fault: self, what, place: place.into(), detail: String::new() }
     }
 }
 
@@ -52,15 +52,19 @@ impl From<&std::io::Error> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, i32::try_from(self.code)) {
+            (HTTP.., _) => write!(f, "{} (HTTP {})", self.class.name().replace('_', " "), self.code),
             (1.., Ok(errno)) => write!(f, "{}", std::io::Error::from_raw_os_error(errno)),
             _ => f.write_str(self.class.name()),
         }
     }
 }
 
+/// Codes from here on are HTTP statuses: no system has so many error numbers.
+const HTTP: u32 = 200;
+
 /// A failed operation: what was tried, where, and why it failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("cannot {what} `{place}`: {fault}")]
+#[error("cannot {what} `{place}`: {fault}{}", Because(detail))]
 pub struct StorageError {
     /// Why.
     pub fault: Fault,
@@ -68,9 +72,26 @@ pub struct StorageError {
     pub what: &'static str,
     /// Path or URI.
     pub place: String,
+    /// What a store said in its own words, or a layer below; may be empty.
+    pub detail: String,
+}
+
+/// A detail at the end of a sentence.
+struct Because<'a>(&'a str);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
+    }
 }
 
 impl StorageError {
+    /// The same with what a store said in its own words.
+    #[must_use]
+    pub fn because(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
@@ -91,9 +112,14 @@ fn class_of(errno: i32) -> ErrorClass {
         libc::EAGAIN | libc::EBUSY => ErrorClass::Throttled,
         libc::EIO | libc::ENXIO | libc::ENODEV | libc::EREMOTEIO | libc::ESTALE => ErrorClass::Storage,
         libc::ETIMEDOUT => ErrorClass::Timeout,
-        libc::ECONNREFUSED | libc::ECONNRESET | libc::EHOSTDOWN | libc::EHOSTUNREACH | libc::ENETUNREACH => {
-            ErrorClass::Network
-        }
+        libc::ECONNREFUSED
+        | libc::ECONNRESET
+        | libc::ECONNABORTED
+        | libc::EPIPE
+        | libc::EHOSTDOWN
+        | libc::EHOSTUNREACH
+        | libc::ENETDOWN
+        | libc::ENETUNREACH => ErrorClass::Network,
         _ => ErrorClass::Other,
     }
 }
@@ -108,6 +134,9 @@ mod tests {
         assert_eq!(error.class(), ErrorClass::NoSpace);
         assert_eq!(error.to_string(), "cannot write `/mnt/full/x`: No space left on device (os error 28)");
         assert_eq!(Fault::TRUNCATED.at("read", "x").to_string(), "cannot read `x`: truncated");
+        let denied =
+            Fault { class: ErrorClass::NotFound, code: 404 }.at("list", "s3://b").because("NoSuchBucket");
+        assert_eq!(denied.to_string(), "cannot list `s3://b`: not found (HTTP 404): NoSuchBucket");
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum Manner {
 pub struct Task {
     /// What.
     pub operation: Operation,
-    /// With which object. `list` reads a page of the directory that it is in.
+    /// With which object. `list` reads the directory that it is in, whole.
     pub object: ObjectId,
     /// Where the block begins, bytes; 0 for whole objects.
     pub offset: u64,
@@ -65,11 +65,12 @@ pub trait Objects: Send + Sync {
 /// How a task, or its fsync, ended.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Well. With the bytes moved; for `stat` the object's size, for `list` the keys on the page.
+    /// Well. With the bytes moved; for `stat` the object's size, for `list` and `list_page` the keys listed, for a batch the objects.
     Done(u64),
     /// Badly.
     Failed(Fault),
-    /// It was cancelled, and what it had written is removed.
+    /// It was cancelled, and what it had written is removed. An object store may yet have got all of it: then the
+    /// object is there as a whole.
     Cancelled,
 }
 
@@ -78,9 +79,9 @@ pub enum Outcome {
 pub struct Completion {
     /// Where.
     pub slot: u32,
-    /// The task's operation, or the `Fsync` that belonged to it.
+    /// The task's operation, or a part of it: the `Fsync`, `FirstByte` or `ListPage` that belonged to it.
     pub operation: Operation,
-    /// Whether the slot is free again; an fsync within a task comes before the task's own completion.
+    /// Whether the slot is free again; parts of a task come before the task's own completion.
     pub last: bool,
     /// How.
     pub outcome: Outcome,
@@ -116,6 +117,12 @@ pub trait Executor {
     /// Ends a turn from another thread.
     fn waker(&self) -> Waker;
 
+    /// How long the store asked to wait (`Retry-After`) when it last failed the slot's task; until the slot's next
+    /// failure.
+    fn pause(&self, _slot: u32) -> Option<Duration> {
+        None
+    }
+
     /// Where it goes, in the order of [`Completion::endpoint`]; empty where there is no choice.
     fn endpoints(&self) -> Vec<String> {
         Vec::new()
@@ -130,8 +137,8 @@ pub trait Executor {
 /// Ends an executor's turn early, from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// Looks at everything that is read: slot, offset in the object, bytes.
-pub type Inspector = Box<dyn FnMut(u32, u64, &[u8]) + Send>;
+/// Looks at everything that is read: the object, the offset in it, the bytes. An error ends the operation with it.
+pub type Inspector = Box<dyn FnMut(ObjectId, u64, &[u8]) -> Result<(), Fault> + Send>;
 
 /// What an executor is made for.
 pub struct ExecutorSpec {

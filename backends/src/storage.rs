@@ -52,6 +52,15 @@ pub trait Storage: Send + Sync {
     /// Forgets what the host caches of an object, so that the next read comes from the storage.
     fn drop_cache(&self, key: &[u8]) -> Result<(), StorageError>;
 
+    /// Whether it is an object store, which differs from files and memory in this:
+    /// - blocks are not written: [`write`](Self::write) and the operation fail with `Invalid`;
+    /// - an executor's delete does not have to say whether there was an object;
+    /// - an executor's list goes through all pages, and says of each how long it took;
+    /// - an object replaces another at once and as a whole, also when its put was cancelled.
+    fn is_object_store(&self) -> bool {
+        false
+    }
+
     /// The target and the key, for a person.
     fn place(&self, key: &[u8]) -> String;
 }

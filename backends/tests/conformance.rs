@@ -2,7 +2,7 @@
 
 use iobench_backends::backend::Backend;
 use iobench_backends::conformance::{check_executor, check_storage};
-use iobench_core::plan::{FileEngine, FileOptions, Fsync, Uri};
+use iobench_core::plan::{FileEngine, FileOptions, Fsync, StorageOptions, Uri};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -18,7 +18,7 @@ fn memory() -> TempDir {
 
 fn check(scheme: &str, directory: &Path, options: &FileOptions) {
     let target: Uri = format!("{scheme}://{}/target", directory.display()).parse().expect("a target");
-    let backend = Backend::open(&target, options).expect("a backend");
+    let backend = Backend::open(&target, options, &StorageOptions::default()).expect("a backend");
     std::fs::create_dir(directory.join("target")).expect("make the target");
     check_storage(&**backend.storage());
     check_executor(&backend);
@@ -72,8 +72,12 @@ fn durable_files_under_temporary_names() {
 
 #[test]
 fn objects_in_memory() {
-    let backend =
-        Backend::open(&"mem://conformance".parse().unwrap(), &FileOptions::default()).expect("a backend");
+    let backend = Backend::open(
+        &"mem://conformance".parse().unwrap(),
+        &FileOptions::default(),
+        &StorageOptions::default(),
+    )
+    .expect("a backend");
     check_storage(&**backend.storage());
     check_executor(&backend);
 }

@@ -33,6 +33,8 @@ fn run(keys: u64) {
         pattern,
         block_size: (operation == Operation::Read).then_some(4096),
         page_size: 1000,
+        detail: iobench_core::plan::Detail::None,
+        verify: false,
         concurrency: None,
     };
     let entries = vec![

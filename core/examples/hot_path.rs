@@ -102,6 +102,8 @@ fn plan(sizes: [SizeSpec; 2], entries: &[Kind]) -> Plan {
             pool: PoolId(pool),
             pattern,
             block_size,
+            detail: iobench_core::plan::Detail::None,
+            verify: false,
             page_size: 1,
             concurrency: None,
         }

@@ -8,7 +8,7 @@ use crate::storage::Token;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Naming, PoolId, Share, StageKind};
 use iobench_core::stats::{ErrorClass, Operation};
-use iobench_core::workload::{Item, Next, Stream, Worklist};
+use iobench_core::workload::{Item, Next, Special, Stream, Worklist};
 use std::sync::Arc;
 
 /// What a thread does next.
@@ -90,7 +90,7 @@ impl Source for Mix {
                     object,
                     offset: step.offset,
                     length: step.length,
-                    manner: Manner::Plain,
+                    manner: manner(step.special),
                 };
                 Feed::Task(step.entry, task)
             }
@@ -103,6 +103,18 @@ impl Source for Mix {
     fn over(&mut self, kind: u16, _task: Task, _outcome: Outcome) -> Verdict {
         self.stream.refund(kind);
         Verdict::Counts
+    }
+}
+
+/// What is special about a step, for an executor.
+#[inline]
+fn manner(special: Special) -> Manner {
+    match special {
+        Special::None => Manner::Plain,
+        Special::Range => Manner::Range,
+        Special::IfAbsent => Manner::IfAbsent,
+        Special::Batch(count) => Manner::Batch(count),
+        Special::CopyTo(pool, key) => Manner::To(ObjectId { pool, key }),
     }
 }
 

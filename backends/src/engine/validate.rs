@@ -38,7 +38,7 @@ pub(super) fn validate(
 ) -> Result<(Prepared, Capabilities), Failure> {
     let plan = loader(configure)?;
     preflight::check_plan(&plan)?;
-    let backend = Backend::open_with(&plan.target, &plan.file, limits.probe)?;
+    let backend = Backend::open_with(&plan.target, &plan.file, &plan.storage, limits.probe)?;
     preflight::check_target(&plan)?;
     let dataset = Dataset::resolve(&plan, &**backend.storage())?;
     preflight::check_objects(&plan, &dataset, &**backend.storage())?;

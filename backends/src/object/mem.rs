@@ -1,11 +1,12 @@
 //! Objects in the memory of this process. One store a process, so that all its agents see the same objects.
 
-use super::inline::{Hands, Immediate};
+use super::inline::{Hands, Immediate, Look};
 use crate::error::{Fault, StorageError};
-use crate::executor::{Outcome, Task};
+use crate::executor::{Clock, Manner, ObjectId, Outcome, Task};
 use crate::storage::{Content, Page, Storage, Token};
 use iobench_core::stats::{ErrorClass, Operation};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -46,6 +47,18 @@ impl Mem {
         shard(&path).insert(path, Arc::new(RwLock::new(bytes.into_boxed_slice())));
     }
 
+    /// Puts an object where none is.
+    fn insert_new(&self, key: &[u8], bytes: Vec<u8>) -> Result<(), Fault> {
+        let path = self.path(key).into_boxed_slice();
+        match shard(&path).entry(path) {
+            Entry::Occupied(_) => Err(Fault::of(ErrorClass::Exists)),
+            Entry::Vacant(free) => {
+                free.insert(Arc::new(RwLock::new(bytes.into_boxed_slice())));
+                Ok(())
+            }
+        }
+    }
+
     fn find(&self, key: &[u8]) -> Result<Object, Fault> {
         let path = self.path(key);
         shard(&path).get(&*path).cloned().ok_or(Fault::of(ErrorClass::NotFound))
@@ -79,33 +92,35 @@ impl Mem {
         Ok(())
     }
 
-    /// Copies a whole object through the buffer, as reading it would; gives its size.
+    /// Copies an object, or so many bytes of it, through the buffer, as reading it would; gives how many.
     fn copy_through(
         &self,
         key: &[u8],
+        (from, length): (u64, u64),
         buffer: &mut [u8],
-        sink: &mut dyn FnMut(u64, &[u8]),
+        sink: Look<'_>,
     ) -> Result<u64, Fault> {
         let object = self.find(key)?;
         let bytes = object.read().unwrap_or_else(PoisonError::into_inner);
-        let mut offset = 0;
-        for piece in bytes.chunks(buffer.len().max(1)) {
+        let place = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+        let wanted = &bytes[place(from)..place(from.saturating_add(length))];
+        let mut offset = from;
+        for piece in wanted.chunks(buffer.len().max(1)) {
             let copy = &mut buffer[..piece.len()];
             copy.copy_from_slice(piece);
-            sink(offset, copy);
+            sink(offset, copy)?;
             offset += piece.len() as u64;
         }
-        Ok(offset)
+        Ok(offset - from)
     }
 
     fn perform_task(&self, task: Task, hands: &mut Hands<'_>) -> Result<u64, Fault> {
         hands.key.clear();
         hands.objects.name(task.object, hands.key);
         let key = &**hands.key;
-        let mut look = |offset, bytes: &[u8]| {
-            if let Some(look) = &mut hands.look {
-                look(offset, bytes);
-            }
+        let mut look = |offset, bytes: &[u8]| match &mut hands.look {
+            Some(look) => look(offset, bytes),
+            None => Ok(()),
         };
         let content = |offset: u64, length: u64| {
             let start = hands.objects.start(task.object, offset);
@@ -114,7 +129,7 @@ impl Mem {
             &hands.objects.payload()[start..start + length]
         };
         match task.operation {
-            Operation::Get => match self.copy_through(key, hands.buffer, &mut look)? {
+            Operation::Get => match self.copy_through(key, span(task), hands.buffer, &mut look)? {
                 size if size < task.length => Err(Fault::TRUNCATED),
                 size => Ok(size),
             },
@@ -124,13 +139,17 @@ impl Mem {
                     let offset = bytes.len() as u64;
                     bytes.extend_from_slice(content(offset, task.length - offset));
                 }
-                self.insert(key, bytes);
+                if task.manner == Manner::IfAbsent {
+                    self.insert_new(key, bytes)?;
+                } else {
+                    self.insert(key, bytes);
+                }
                 Ok(task.length)
             }
             Operation::Read => {
                 let buffer = &mut hands.buffer[..task.length as usize];
                 let read = self.copy_out(key, task.offset, buffer)?;
-                look(task.offset, &buffer[..read]);
+                look(task.offset, &buffer[..read])?;
                 if read < buffer.len() { Err(Fault::TRUNCATED) } else { Ok(read as u64) }
             }
             Operation::Write => {
@@ -138,16 +157,50 @@ impl Mem {
                 Ok(task.length)
             }
             Operation::Stat => Ok(size(&self.find(key)?)),
-            Operation::List => {
-                let directory = key.iter().rposition(|&b| b == b'/').map_or(&b""[..], |at| &key[..=at]);
-                let limit = usize::try_from(task.length).unwrap_or(usize::MAX);
-                // The store can begin anywhere: right before the key.
-                let (page, _) = self.page(directory, Some(key), limit.max(1));
-                Ok(page.len() as u64)
+            Operation::List => Ok(self.list_all(key, task, hands.clock, hands.pages)),
+            Operation::Delete => match task.manner {
+                Manner::Batch(count) => {
+                    self.remove_batch(task.object, count, hands);
+                    Ok(count.into())
+                }
+                _ => self.remove(key).map(|_| 0),
+            },
+            Operation::Copy => {
+                let Manner::To(to) = task.manner else { return Err(Fault::of(ErrorClass::Invalid)) };
+                let bytes = self.find(key)?.read().unwrap_or_else(PoisonError::into_inner).to_vec();
+                hands.key.clear();
+                hands.objects.name(to, hands.key);
+                self.insert(hands.key, bytes);
+                Ok(0)
             }
-            Operation::Delete => self.remove(key).map(|_| 0),
             Operation::Fsync | Operation::Mkdir | Operation::Rmdir => Ok(0),
-            Operation::Copy | Operation::FirstByte | Operation::ListPage => Err(Fault::os(libc::EOPNOTSUPP)),
+            Operation::FirstByte | Operation::ListPage => Err(Fault::of(ErrorClass::Invalid)),
+        }
+    }
+
+    /// Lists the directory that a key is in; gives how many keys there are.
+    fn list_all(&self, key: &[u8], task: Task, clock: Clock, pages: &mut Vec<(u64, u64)>) -> u64 {
+        let directory = key.iter().rposition(|&b| b == b'/').map_or(&b""[..], |at| &key[..=at]);
+        let limit = usize::try_from(task.length).unwrap_or(usize::MAX).max(1);
+        let (mut from, mut keys) = (None, 0);
+        loop {
+            let begun = clock.now();
+            let (page, next) = self.page(directory, from.as_deref(), limit);
+            pages.push((page.len() as u64, clock.now() - begun));
+            keys += page.len() as u64;
+            match next {
+                Some(next) => from = Some(next),
+                None => return keys,
+            }
+        }
+    }
+
+    /// Removes consecutive keys, as far as they are there.
+    fn remove_batch(&self, first: ObjectId, count: u32, hands: &mut Hands<'_>) {
+        for key in first.key..first.key.saturating_add(count.into()) {
+            hands.key.clear();
+            hands.objects.name(ObjectId { key, ..first }, hands.key);
+            let _was_there = self.remove(hands.key);
         }
     }
 
@@ -203,8 +256,11 @@ impl Storage for Mem {
     }
 
     fn get(&self, key: &[u8], buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Result<u64, StorageError> {
-        self.copy_through(key, buffer, &mut |_, bytes| sink(bytes))
-            .map_err(|fault| fault.at("read", self.place(key)))
+        let mut all = |_, bytes: &[u8]| {
+            sink(bytes);
+            Ok(())
+        };
+        self.copy_through(key, WHOLE, buffer, &mut all).map_err(|fault| fault.at("read", self.place(key)))
     }
 
     fn read(&self, key: &[u8], offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
@@ -259,6 +315,14 @@ impl Storage for Mem {
     fn place(&self, key: &[u8]) -> String {
         format!("mem://{}", String::from_utf8_lossy(&self.path(key)))
     }
+}
+
+/// All of an object, as an offset and a length.
+const WHOLE: (u64, u64) = (0, u64::MAX);
+
+/// What a get reads.
+fn span(task: Task) -> (u64, u64) {
+    if task.manner == Manner::Range { (task.offset, task.length) } else { WHOLE }
 }
 
 fn size(object: &Object) -> u64 {

@@ -12,10 +12,14 @@ use iobench_core::stats::{ErrorClass, Operation};
 pub(crate) struct Null;
 
 impl Immediate for Null {
-    fn perform(&self, task: Task, _hands: &mut Hands<'_>) -> Outcome {
+    fn perform(&self, task: Task, hands: &mut Hands<'_>) -> Outcome {
         match task.operation {
             Operation::Get | Operation::Put | Operation::Read | Operation::Write | Operation::Stat => {
                 Outcome::Done(task.length)
+            }
+            Operation::List => {
+                hands.pages.push((0, 0));
+                Outcome::Done(0)
             }
             _ => Outcome::Done(0),
         }

@@ -2,7 +2,7 @@
 
 use crate::results::Results;
 use iobench_core::config;
-use iobench_core::plan::{Entry, Pattern, Plan, SizeSpec, StageKind};
+use iobench_core::plan::{Detail, Entry, Pattern, Plan, SizeSpec, StageKind};
 use iobench_core::stats::Group;
 
 /// What a run was about.
@@ -64,8 +64,21 @@ fn operation(plan: &Plan, entry: &Entry) -> String {
         Pattern::Random => "random".to_owned(),
         Pattern::Zipf { theta } => format!("zipf {theta}"),
     };
-    if entry.operation.group() == Group::Meta {
-        return format!("{} {base}", entry.operation.name()).trim_end().to_owned();
+    if !matches!(entry.operation.group(), Some(Group::Get | Group::Put)) {
+        let detail = match entry.detail {
+            Detail::Batch(count) => format!(" ({count} a request)"),
+            _ => String::new(),
+        };
+        return format!("{} {base}{detail}", entry.operation.name()).trim_end().to_owned();
+    }
+    let detail = match entry.detail {
+        Detail::IfAbsent => ", if absent",
+        _ if entry.verify => ", verified",
+        _ => "",
+    };
+    if let Detail::Range { offset, length } = entry.detail {
+        let from = offset.map_or("random".to_owned(), bytes);
+        return format!("get {base} ({} from {from} on, {pattern}{detail})", bytes(length));
     }
     let size = match (entry.block_size, plan.pools.get(usize::from(entry.pool.0)).map(|pool| &pool.sizes)) {
         (Some(block), _) => format!("{} {pattern}", bytes(block)),
@@ -75,7 +88,7 @@ fn operation(plan: &Plan, entry: &Entry) -> String {
             (min, max) => format!("{} to {} {pattern}", bytes(min), bytes(max)),
         },
     };
-    [entry.operation.name(), base, &format!("({size})")]
+    [entry.operation.name(), base, &format!("({size}{detail})")]
         .iter()
         .filter(|part| !part.is_empty())
         .copied()

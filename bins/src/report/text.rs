@@ -186,7 +186,8 @@ fn failures(out: &mut String, stage: &StageResult) {
 /// What agents measured that is not part of the result.
 fn beside(out: &mut String, results: &Results, stage: &StageResult) {
     for part in stage.agents.iter().filter(|part| !part.counts) {
-        let rows = part.measured.rows.iter().filter(|row| matches!(row.scope, Scope::Operation(_)));
+        let whole = |row: &&Row| matches!(row.scope, Scope::Operation(operation) if !operation.is_part());
+        let rows = part.measured.rows.iter().filter(whole);
         let counts =
             rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
         let counts = if counts.is_empty() { "no".to_owned() } else { counts.join(", ") };

@@ -212,7 +212,7 @@ fn time(parts: &[&Interval]) -> Duration {
 /// Something of a group's cells, per second, in one agent's intervals.
 fn rate(parts: &[&Interval], group: Group, of: fn(&Cell) -> u64) -> f64 {
     let cells = parts.iter().flat_map(|part| &part.tally.cells);
-    let sum: u64 = cells.filter(|cell| cell.operation.group() == group).map(of).sum();
+    let sum: u64 = cells.filter(|cell| cell.operation.group() == Some(group)).map(of).sum();
     let seconds = time(parts).as_secs_f64();
     if seconds > 0.0 { sum as f64 / seconds } else { 0.0 }
 }

@@ -98,7 +98,7 @@ impl Window {
         }
         share.time += inside;
         let part = inside.as_secs_f64() / whole.as_secs_f64();
-        for cell in &interval.tally.cells {
+        for cell in interval.tally.cells.iter().filter(|cell| !cell.operation.is_part()) {
             let (count, bytes) = share.operations.entry(cell.operation).or_default();
             *count += cell.count as f64 * part;
             *bytes += cell.bytes as f64 * part;

@@ -97,9 +97,9 @@ impl<W: Write> Plain<W> {
             self.running = Running { stage: interval.stage, started: Some(now), ..Running::default() };
             self.written = Some(now);
         }
-        self.running.operations += interval.tally.cells.iter().map(|cell| cell.count).sum::<u64>();
-        self.running.bytes += interval.tally.cells.iter().map(|cell| cell.bytes).sum::<u64>();
-        self.running.errors += interval.tally.errors.iter().map(|error| error.count).sum::<u64>();
+        self.running.operations += interval.tally.count();
+        self.running.bytes += interval.tally.bytes();
+        self.running.errors += interval.tally.error_count();
         self.running.warmup = interval.warmup;
         if let Some(since) = self.due(now) {
             let seconds = since.as_secs_f64();

@@ -60,9 +60,7 @@ const NOT_YET: &[NotYet] = &[
     NotYet("op_log_path", "remove it; results go to the results directory", never),
     NotYet("perf_log.path", "remove it; perf_log.tsv goes to the results directory", never),
     NotYet("io_rate", "remove it: operations are issued as fast as `concurrency` allows", unlimited_rate),
-    NotYet("multi_endpoint", "remove it and write one `target`", never),
-    NotYet("range_engine", "remove it", disabled),
-    NotYet("storage", "remove it", never),
+    NotYet("range_engine.range_timeout_secs", "remove it; see `error_handling.operation_timeout`", never),
     NotYet(
         "error_handling.backoff_duration",
         "remove it; beyond `error_rate_threshold` the stage fails instead of pausing",
@@ -86,13 +84,13 @@ const NOT_YET: &[NotYet] = &[
     NotYet("prepare.directory_structure.dir_mask", "remove it; directories are named `d1_w1.dir`", |v| {
         v.is("d%d_w%d.dir")
     }),
-    NotYet("workload.*.range", "remove it, or use `read` with `block_size`", never),
-    NotYet("workload.*.verify", "remove it", |v| v.is("false")),
     NotYet("workload.*.dedup_factor", "write 1 or remove it", is_one),
     NotYet("workload.*.compress_factor", "write 1 or remove it", is_one),
-    NotYet("workload.*.if_absent", "remove it", |v| v.is("false")),
-    NotYet("workload.*.delimiter", "remove it; all keys below the path are listed", never),
-    NotYet("workload.*.batch", "write 1 or remove it", is_one),
+    NotYet(
+        "workload.*.delimiter",
+        "write `/` or remove it; all keys directly below the path are listed",
+        |v| v.is("/"),
+    ),
     NotYet("workload.*.recursive", "remove this entry", |v| v.is("false")),
     NotYet("workload.*.mixed", "write a read and a write entry with weights", never),
     NotYet("distributed.path_selection", "write `random` or remove it", |v| v.is("random")),
@@ -114,7 +112,6 @@ const NOT_YET: &[NotYet] = &[
     NotYet("distributed.barrier_sync.execute", "remove it; see `timeouts`", never),
     NotYet("distributed.barrier_sync.cleanup", "remove it; see `timeouts`", never),
     NotYet("distributed.agents.*.env", "set the variables where the agent is started", never),
-    NotYet("distributed.agents.*.multi_endpoint", "remove it and write `target_override`", never),
     NotYet("distributed.agents.*.listen_port", "write the port into `address`", never),
     NotYet("stages.*.barrier", "remove it; all agents finish a stage before any begins the next", never),
     NotYet("stages.*.timeout_secs", "remove it; see `timeouts.progress`", never),

@@ -3,8 +3,12 @@
 //! These types only read and write; what a value means, and whether values fit together, is decided in
 //! `build`. The defaults stand here, so that writing a value back gives the effective configuration.
 
+mod storage;
+
+pub use storage::{Checksum, MultiEndpoint, Multipart, RangeEngine, Ranges, Sse, Storage, Strategy};
+
 use super::units::{Count, Size, TimeSpan};
-use super::values::{Label, SizeSpec};
+use super::values::{Label, Offset, SizeSpec};
 use crate::plan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +48,12 @@ pub struct Config {
     pub error_handling: ErrorHandling,
     /// How files are accessed.
     pub file: FileAccess,
+    /// How object stores are reached and used.
+    pub storage: Storage,
+    /// Several services with the same data.
+    pub multi_endpoint: Option<MultiEndpoint>,
+    /// Another place for `storage.ranges`.
+    pub range_engine: Option<RangeEngine>,
     /// The data set, made before the workload runs.
     pub prepare: Prepare,
     /// The mix of operations.
@@ -70,6 +80,9 @@ impl Default for Config {
             policy: Policy::default(),
             error_handling: ErrorHandling::default(),
             file: FileAccess::default(),
+            storage: Storage::default(),
+            multi_endpoint: None,
+            range_engine: None,
             prepare: Prepare::default(),
             workload: Vec::new(),
             distributed: None,
@@ -412,8 +425,20 @@ pub struct Entry {
     /// put: a size or a distribution of sizes.
     #[serde(alias = "size_distribution")]
     pub size_spec: Option<SizeSpec>,
-    /// put: after so many objects names begin again.
+    /// put, copy: after so many objects names begin again.
     pub count: Option<Count>,
+    /// put: only where nothing is yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub if_absent: bool,
+    /// get: a part of each object.
+    pub range: Option<Range>,
+    /// get, read: compare what comes with what was written.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub verify: bool,
+    /// copy: where to.
+    pub to: Option<String>,
+    /// delete: objects a request.
+    pub batch: Option<Count>,
     /// list: keys a page.
     pub page_size: Option<Count>,
     /// read, write: bytes an operation.
@@ -427,10 +452,26 @@ fn one() -> Count {
     Count(1)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A part of each object.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section with `length` and `offset`")]
+pub struct Range {
+    /// Where it begins.
+    #[serde(default)]
+    pub offset: Offset,
+    /// How many bytes.
+    pub length: Size,
+}
+
 /// The operations of a workload.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words of stats::Operation; the last four not yet")]
+#[expect(missing_docs, reason = "the words of stats::Operation; mkdir, rmdir and rename not yet")]
 pub enum Op {
     Get,
     Put,
@@ -506,6 +547,8 @@ pub struct Agent {
     pub concurrency_override: Option<Count>,
     /// Another path template for this agent.
     pub path_template: Option<String>,
+    /// Other services for this agent.
+    pub multi_endpoint: Option<MultiEndpoint>,
 }
 
 /// One step of the run.

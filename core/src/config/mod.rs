@@ -5,6 +5,7 @@
 //! means. Values are addressed by a `path` all along, and `source` finds the line of a path again.
 
 mod build;
+mod conceal;
 mod decode;
 mod diagnose;
 mod dialect;
@@ -68,7 +69,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// and memory bounded whatever the text.
 pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagnostics> {
     let yaml = yaml.strip_prefix(BYTE_ORDER_MARK).unwrap_or(yaml);
-    let mut source = Source { origin: origin.into(), text: yaml.into(), overrides: Vec::new() };
+    let mut source = Source::new(origin, yaml);
     let mut root = match yaml::parse(yaml) {
         Ok(root) => root,
         Err(bad) => {
@@ -81,6 +82,7 @@ pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagn
     if !bad.is_empty() {
         return Err(Diagnostics::new(bad, false));
     }
+    source.conceal(&conceal::secrets(&root));
     let mut problems = Problems::new(&source);
     let run = understand(&mut root, origin, &mut problems);
     let warnings = problems.finish()?;
@@ -130,6 +132,10 @@ impl Run {
             plan.target = agent.target.clone();
             plan.concurrency = agent.concurrency;
             plan.share = agent.share;
+            if let Some((spread, endpoints)) = &agent.services {
+                plan.storage.spread = *spread;
+                plan.storage.endpoints.clone_from(endpoints);
+            }
             plan.file.direct = self.config.file.direct == Some(true) || agent.target.scheme == Scheme::Direct;
         }
         plan

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub(super) struct Source {
     pub(super) origin: Arc<str>,
     pub(super) text: Arc<str>,
+    /// The same with secrets crossed out, byte for byte: what may be shown.
+    shown: Arc<str>,
     /// Later ones win.
     pub(super) overrides: Vec<Override>,
 }
@@ -31,6 +33,35 @@ pub(super) enum Part {
 }
 
 impl Source {
+    /// A text without overrides.
+    pub(super) fn new(origin: &str, text: &str) -> Self {
+        let text: Arc<str> = text.into();
+        Self { origin: origin.into(), shown: text.clone(), text, overrides: Vec::new() }
+    }
+
+    /// Never shows what stands at these paths. Of a line in the file everything from there on is crossed out.
+    pub(super) fn conceal(&mut self, secrets: &[Path]) {
+        let mut shown = self.shown.as_bytes().to_vec();
+        for secret in secrets {
+            for by in self.overrides.iter_mut().filter(|by| secret.starts_with(&by.path)) {
+                let key = by.text.split('=').next().unwrap_or_default();
+                by.text = format!("{key}=***").into();
+            }
+            let Some(at) = locate(&self.text, secret, Part::Value) else { continue };
+            // A text over several lines ends where the next key begins, which is hard to tell: all of it goes.
+            let rest = self.text.get(at.start..).unwrap_or_default();
+            let block = rest.starts_with(['|', '>', '"', '\'']);
+            let length = rest.lines().next().map_or(0, str::len);
+            let length =
+                if block && !rest[..length].trim_end().ends_with(['"', '\'']) { rest.len() } else { length };
+            for byte in shown.iter_mut().skip(at.start).take(length).filter(|byte| **byte != b'\n') {
+                *byte = b'*';
+            }
+        }
+        // Whole characters were crossed out, up to the end of a line.
+        self.shown = String::from_utf8_lossy(&shown).into();
+    }
+
     /// Where `path` was written; if it was not, where the nearest thing around it was.
     pub(super) fn place(&self, path: &Path, part: Part) -> Option<Place> {
         if path.steps().is_empty() {
@@ -41,7 +72,7 @@ impl Source {
             by.map(|by| Place::new(&by.origin, &by.text, 0..by.text.len()))
         };
         let written =
-            || locate(&self.text, path, part).map(|span| Place::new(&self.origin, &self.text, span));
+            || locate(&self.text, path, part).map(|span| Place::new(&self.origin, &self.shown, span));
         set_by(&|by| path.starts_with(&by.path))
             .or_else(written)
             .or_else(|| set_by(&|by| by.path.starts_with(path)))

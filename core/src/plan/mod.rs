@@ -9,7 +9,7 @@ mod uri;
 
 pub use glob::glob_matches;
 pub use storage::{Checksum, Credentials, Encryption, Multipart, Ranges, Reference, Spread, StorageOptions};
-pub use uri::{Scheme, Uri, UriError};
+pub use uri::{Bucket, Scheme, Uri, UriError};
 
 use crate::stats::Operation;
 use std::time::Duration;
@@ -203,6 +203,8 @@ pub enum Naming {
     Tree(Tree),
     /// Exactly the base itself: one existing file or block device.
     Single,
+    /// The directory that the base names, to be listed: it has no keys that anyone computes.
+    Directory,
     /// Names found by listing the target when the configuration was validated, never inside a measured latency.
     /// The glob is relative to the target; an engine resolves it and then sets the pool's count.
     Listed {
@@ -347,8 +349,33 @@ pub struct Entry {
     pub block_size: Option<u64>,
     /// Keys per page of `list`.
     pub page_size: u32,
+    /// What it says beyond that.
+    pub detail: Detail,
+    /// What `get` and `read` bring is compared with what was written.
+    pub verify: bool,
     /// At most so many of this kind in flight; `None`: as many as the agent's concurrency.
     pub concurrency: Option<u32>,
+}
+
+/// What an entry says beyond its operation.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Detail {
+    /// Nothing.
+    #[default]
+    None,
+    /// `get`: only a part of each object.
+    Range {
+        /// Where it begins, bytes; `None`: at a multiple of the length, drawn anew each time.
+        offset: Option<u64>,
+        /// How many bytes.
+        length: u64,
+    },
+    /// `put`: only where nothing is yet.
+    IfAbsent,
+    /// `delete`: so many consecutive keys in one request.
+    Batch(u32),
+    /// `copy`: to the keys of this pool.
+    CopyTo(PoolId),
 }
 
 /// The order in which keys or blocks are visited.

@@ -42,6 +42,18 @@ impl Scheme {
     pub fn has_blocks(self) -> bool {
         matches!(self, Self::File | Self::Direct | Self::Mem | Self::Null)
     }
+
+    /// Whether its keys are objects of a service that is reached over the network.
+    #[must_use]
+    pub fn is_object_store(self) -> bool {
+        matches!(self, Self::S3 | Self::Az | Self::Gs)
+    }
+
+    /// Whether its keys are files in directories.
+    #[must_use]
+    pub fn has_files(self) -> bool {
+        matches!(self, Self::File | Self::Direct)
+    }
 }
 
 /// A parsed target: `scheme://rest`. For files the rest is an absolute path.
@@ -51,6 +63,18 @@ pub struct Uri {
     pub scheme: Scheme,
     /// Everything after `://`, without a trailing slash (unless it is the root).
     pub path: String,
+}
+
+/// What the path of an object store's target is made of: `host:port/bucket/prefix`; for Azure also
+/// `account.blob.core.windows.net/container/prefix` and `host:port/account/container/prefix`.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Bucket<'a> {
+    /// `host:port` or a host with dots, if the target addresses a service itself.
+    pub endpoint: Option<&'a str>,
+    /// The bucket or container; empty when none is named.
+    pub name: &'a str,
+    /// What keys begin with, without slashes at its ends; empty: the whole bucket.
+    pub prefix: &'a str,
 }
 
 /// Why a text is no target.
@@ -104,6 +128,34 @@ impl FromStr for Uri {
 }
 
 impl Uri {
+    /// The parts of an object store's target; `None` for other targets.
+    #[must_use]
+    pub fn bucket(&self) -> Option<Bucket<'_>> {
+        if !self.scheme.is_object_store() {
+            return None;
+        }
+        let cut = |path| -> (&str, &str) { str::split_once(path, '/').unwrap_or((path, "")) };
+        let azure = self.scheme == Scheme::Az;
+        let (first, others) = cut(&self.path);
+        let addressed = first.contains(':');
+        // No bucket has a colon in its name, and no container a dot.
+        let (endpoint, rest) = match addressed || azure && first.contains('.') {
+            false => (None, self.path.as_str()),
+            // An emulator's account comes before its containers.
+            true if azure && addressed => (Some(first), cut(others).1),
+            true => (Some(first), others),
+        };
+        let (name, prefix) = cut(rest);
+        Some(Bucket { endpoint, name, prefix: prefix.trim_matches('/') })
+    }
+
+    /// The service at the `host:port` of a target: by TLS at port 443, else without.
+    #[must_use]
+    pub fn service(address: &str) -> String {
+        let scheme = if address.ends_with(":443") { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    }
+
     /// The URI of something below this one; an absolute `relative` (with a scheme) stands for itself elsewhere.
     #[must_use]
     pub fn join(&self, relative: &str) -> Self {
@@ -135,6 +187,29 @@ mod tests {
         assert_eq!("gcs://bucket".parse::<Uri>().unwrap().to_string(), "gs://bucket");
         assert_eq!("mem://".parse::<Uri>().unwrap().join("x").to_string(), "mem://x");
         assert_eq!("file:///".parse::<Uri>().unwrap().join("x").to_string(), "file:///x");
+    }
+
+    #[test]
+    fn a_bucket_is_told_from_the_service_before_it_and_the_prefix_behind_it() {
+        let parts = |text: &str| {
+            let uri: Uri = text.parse().unwrap();
+            uri.bucket().map(|at| (at.endpoint.map(str::to_owned), at.name.to_owned(), at.prefix.to_owned()))
+        };
+        let of = |endpoint: Option<&str>, name: &str, prefix: &str| {
+            Some((endpoint.map(str::to_owned), name.to_owned(), prefix.to_owned()))
+        };
+        assert_eq!(parts("s3://bucket"), of(None, "bucket", ""));
+        assert_eq!(parts("gs://bucket/a/b/"), of(None, "bucket", "a/b"));
+        assert_eq!(parts("s3://10.0.0.1:9000/bucket/a"), of(Some("10.0.0.1:9000"), "bucket", "a"));
+        assert_eq!(parts("s3://host:9000"), of(Some("host:9000"), "", ""));
+        assert_eq!(parts("s3://my.bucket/a"), of(None, "my.bucket", "a"));
+        let (service, emulator) = (Some("me.blob.core.windows.net"), Some("127.0.0.1:10000"));
+        assert_eq!(parts("az://me.blob.core.windows.net/box/a"), of(service, "box", "a"));
+        assert_eq!(parts("az://127.0.0.1:10000/account/box/a"), of(emulator, "box", "a"));
+        assert_eq!(parts("az://127.0.0.1:10000/account"), of(emulator, "", ""));
+        assert_eq!(parts("file:///mnt/a:b"), None);
+        assert_eq!(Uri::service("host:443"), "https://host:443");
+        assert_eq!(Uri::service("host:9000"), "http://host:9000");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which cells a stage can touch, so that a recorder lays them out before it starts.
 
 use super::types::{Band, Operation};
-use crate::plan::{Fsync, Naming, Plan, Pool, PoolId, StageKind};
+use crate::plan::{Detail, Fsync, Naming, Plan, Pool, PoolId, StageKind};
 use std::collections::BTreeSet;
 
 /// The cells that the stage can touch, sorted. Sizes of listed objects are not known here; their bands are added by
@@ -35,8 +35,20 @@ pub fn cells_of(plan: &Plan, stage: usize) -> Vec<(Operation, Band)> {
                     (Operation::Read | Operation::Write, _) => {
                         cells.insert((entry.operation, Band::of(entry.block_size.unwrap_or(0))));
                     }
-                    (Operation::Get | Operation::Put, Some(pool)) => {
-                        add_sizes(&mut cells, entry.operation, pool)
+                    (Operation::Get, Some(pool)) => {
+                        match entry.detail {
+                            Detail::Range { length, .. } => {
+                                _ = cells.insert((Operation::Get, Band::of(length)))
+                            }
+                            _ => add_sizes(&mut cells, Operation::Get, pool),
+                        }
+                        if plan.target.scheme.is_object_store() {
+                            cells.insert((Operation::FirstByte, Band::ZERO));
+                        }
+                    }
+                    (Operation::Put, Some(pool)) => add_sizes(&mut cells, Operation::Put, pool),
+                    (Operation::List, _) => {
+                        cells.extend([(Operation::List, Band::ZERO), (Operation::ListPage, Band::ZERO)]);
                     }
                     (operation, _) => {
                         cells.insert((operation, Band::ZERO));
@@ -65,7 +77,7 @@ fn add_sizes(cells: &mut BTreeSet<(Operation, Band)>, operation: Operation, pool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Pattern, SizeSpec, Stage, Tree};
+    use crate::plan::{Entry, Pattern, SizeSpec, Stage, Tree};
     use crate::workload::testing::{entry, plan, pool};
     use std::time::Duration;
 
@@ -86,6 +98,17 @@ mod tests {
         plan.file.fsync = Fsync::End;
         expected.push(("fsync", 0));
         assert_eq!(cells(&plan, 0), expected);
+    }
+
+    #[test]
+    fn parts_of_operations_have_cells_of_their_own() {
+        let whole = entry(Operation::Get, 0, Pattern::Random);
+        let range = Entry { detail: Detail::Range { offset: None, length: 100 }, ..whole };
+        let entries = vec![range, entry(Operation::List, 0, Pattern::Random)];
+        let mut plan = plan(vec![pool(Naming::Prepared, 9, SizeSpec::Fixed(1 << 30))], entries);
+        assert_eq!(cells(&plan, 0), [("get", 1), ("list", 0), ("list_page", 0)]);
+        plan.target = "s3://bucket".parse().unwrap();
+        assert_eq!(cells(&plan, 0), [("get", 1), ("list", 0), ("first_byte", 0), ("list_page", 0)]);
     }
 
     #[test]

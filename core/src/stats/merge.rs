@@ -55,10 +55,11 @@ impl TallySum {
         Ok(())
     }
 
-    /// Successes so far.
+    /// Successes so far; parts of operations are not counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.cells.values().fold(0, |sum, cell| sum.saturating_add(cell.count))
+        let whole = self.cells.iter().filter(|((operation, _), _)| !operation.is_part());
+        whole.fold(0, |sum, (_, cell)| sum.saturating_add(cell.count))
     }
 
     /// The sum, encoded again.
@@ -115,10 +116,11 @@ impl Tally {
         *self == Self::default()
     }
 
-    /// Successes.
+    /// Successes; parts of operations are not counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.cells.iter().fold(0, |sum, cell| sum.saturating_add(cell.count))
+        let whole = self.cells.iter().filter(|cell| !cell.operation.is_part());
+        whole.fold(0, |sum, cell| sum.saturating_add(cell.count))
     }
 
     /// Bytes moved by successes.

@@ -109,10 +109,11 @@ impl Recorder {
             && (self.retries, self.cancelled) == (0, 0)
     }
 
-    /// Successes so far.
+    /// Successes so far; parts of operations are not counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.service.count()).sum()
+        let whole = self.slots.iter().filter(|slot| !slot.operation.is_part());
+        whole.map(|slot| slot.service.count()).sum()
     }
 
     /// Failures so far.
@@ -165,7 +166,7 @@ impl Recorder {
 
     #[cold]
     fn add_slot(&mut self, operation: Operation, band: Band) -> u8 {
-        let index = u8::try_from(self.slots.len()).expect("there are 90 cells at most");
+        let index = u8::try_from(self.slots.len()).expect("operations times bands are fewer");
         self.index[operation as usize][band.index()] = index;
         let service = Histogram::new();
         self.slots.push(Slot { operation, band, bytes: 0, service_sum: 0, service, response: None });

@@ -114,7 +114,7 @@ impl Scope {
         match self {
             Self::Band(of, in_band) => (of, in_band) == (operation, band),
             Self::Operation(of) => of == operation,
-            Self::Group(group) => group == operation.group(),
+            Self::Group(group) => operation.group() == Some(group),
         }
     }
 

@@ -72,14 +72,21 @@ impl Operation {
         }
     }
 
-    /// Which summary row it counts in.
+    /// Which summary row it counts in; a part of an operation counts in none.
     #[must_use]
-    pub fn group(self) -> Group {
+    pub fn group(self) -> Option<Group> {
         match self {
-            Self::Get | Self::Read => Group::Get,
-            Self::Put | Self::Write => Group::Put,
-            _ => Group::Meta,
+            Self::Get | Self::Read => Some(Group::Get),
+            Self::Put | Self::Write => Some(Group::Put),
+            Self::FirstByte | Self::ListPage => None,
+            _ => Some(Group::Meta),
         }
+    }
+
+    /// Whether it is a part of another operation: it has rows of its own and is in no sum of operations.
+    #[must_use]
+    pub fn is_part(self) -> bool {
+        self.group().is_none()
     }
 }
 
@@ -240,6 +247,22 @@ impl ErrorClass {
         Self::Corrupt,
         Self::Other,
     ];
+
+    /// Whether trying again may help: what failed was the way, not the request.
+    #[must_use]
+    pub fn may_heal(self) -> bool {
+        match self {
+            Self::Throttled
+            | Self::Storage
+            | Self::Timeout
+            | Self::Network
+            | Self::Truncated
+            | Self::Other => true,
+            Self::NotFound | Self::Exists | Self::Denied | Self::NoSpace | Self::Invalid | Self::Corrupt => {
+                false
+            }
+        }
+    }
 
     /// As in result files.
     #[must_use]

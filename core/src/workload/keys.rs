@@ -8,6 +8,7 @@
 //! | deletable | `deletable-%08d.dat` |
 //! | put | `obj_%d` |
 //! | single | the base itself |
+//! | directory | the base with its slash: a place, not an object |
 //! | listed | as listed |
 //! | tree | `d1_w1.dir/d2_w3.dir/file_%08d.dat` |
 //!
@@ -39,6 +40,7 @@ enum Names {
     Numbered { prefix: &'static str, digits: usize, suffix: &'static str },
     Tree(TreeShape),
     Single,
+    Directory,
     Listed(Arc<Listing>),
 }
 
@@ -56,6 +58,7 @@ impl Keys {
                 (Names::Tree(shape), shape.files())
             }
             Naming::Single => (Names::Single, 1),
+            Naming::Directory => (Names::Directory, 1),
             Naming::Listed { .. } => (Names::Listed(Arc::default()), 0),
         };
         let base = pool.base.as_bytes().into();
@@ -116,6 +119,7 @@ impl Keys {
                     out.pop();
                 }
             }
+            Names::Directory => {}
             Names::Listed(listing) => out.extend_from_slice(listing.name(index)),
         }
     }
@@ -153,7 +157,7 @@ impl Keys {
                 number(below.rsplit(|&b| b == b'/').next()?.strip_prefix(b"file_")?.strip_suffix(b".dat")?)?
             }
             Names::Single => 0,
-            Names::Listed(_) => return None,
+            Names::Directory | Names::Listed(_) => return None,
         };
         // Only the one spelling that we would write: no further zeros, the right directory.
         let mut spelled = Vec::with_capacity(name.len());

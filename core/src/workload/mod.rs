@@ -25,4 +25,4 @@ pub use keys::Keys;
 pub use listing::Listing;
 pub use payload::Payload;
 pub use prepare::{Item, Position, Worklist};
-pub use stream::{Next, Step, Stream, StreamError};
+pub use stream::{Next, Special, Step, Stream, StreamError};

@@ -4,8 +4,8 @@ use super::blocks::{Blocks, UNEQUAL_FILES_MAX};
 use super::keys::Keys;
 use super::mix::{Choice, Mix};
 use super::offsets::{Offsets, Visitor};
-use super::seed::{Tag, generator};
-use crate::plan::{Entry, Naming, Plan, Pool, PoolId, Share, StageKind};
+use super::seed::{Tag, generator, next_below};
+use crate::plan::{Detail, Entry, Naming, Plan, Pool, PoolId, Share, StageKind};
 use crate::stats::Operation;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -18,13 +18,30 @@ pub struct Step {
     pub operation: Operation,
     /// With a key of which pool.
     pub pool: PoolId,
-    /// The key's index in its pool. For `list`: the first key of the page, a multiple of the page size; a listing
-    /// that can begin anywhere begins after the key before it.
+    /// The key's index in its pool. For `list`: a key directly in the directory that is to be listed.
     pub key: u64,
-    /// Where the block begins, bytes; 0 for whole objects.
+    /// Where the block or range begins, bytes; 0 for whole objects.
     pub offset: u64,
-    /// Bytes to move: the block, or the whole object; 0 where none move. For `list`: keys to a page.
+    /// Bytes to move: the block, the range or the whole object; 0 where none move. For `list`: keys to a page.
     pub length: u64,
+    /// What is special.
+    pub special: Special,
+}
+
+/// What is special about a step.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum Special {
+    /// Nothing.
+    #[default]
+    None,
+    /// `get`: only `length` bytes from `offset` on.
+    Range,
+    /// `put`: only if the object is not there.
+    IfAbsent,
+    /// `delete`: this and the following keys of the pool, so many in all, in one request.
+    Batch(u32),
+    /// `copy`: to this key of this pool.
+    CopyTo(PoolId, u64),
 }
 
 /// What a stream says.
@@ -46,10 +63,12 @@ pub enum Next {
 /// - `get`, `stat`: any key of the pool, by the entry's pattern; sequentially each thread visits its own
 ///   consecutive part, over and over.
 /// - `read`, `write`: any whole block of any file of the pool, all of them as one address space; as above.
-/// - `list`: a page of the pool's keys, by the entry's pattern.
+/// - `list`: the directory of any key of the pool, by the entry's pattern; where all keys are in one, that.
+/// - `copy`: from any key as `get`, to names as `put`.
 /// - `put`, `mkdir`: every `count`-th key, beginning with this thread's own, and again from there after the pool's
 ///   last; no key is another thread's or another entry's, unless there are too few. Each stage begins anew.
-/// - `delete`, `rmdir`: each key of this thread's share once; then the entry is over.
+/// - `delete`, `rmdir`: each key of this thread's share once; then the entry is over. In batches, a share is one of
+///   batches of consecutive keys.
 #[derive(Clone, Debug)]
 pub struct Stream {
     mix: Mix,
@@ -105,6 +124,21 @@ pub enum StreamError {
         /// How many there are.
         count: u64,
     },
+    /// No place for them.
+    #[error("copy has no pool for its copies; name a place for them")]
+    NoCopies,
+    /// Some object is too short.
+    #[error(
+        "{operation} reads up to byte {end} of each object, and some at `{place}` are shorter; read less of them"
+    )]
+    NoRange {
+        /// What was to be done.
+        operation: Operation,
+        /// Where.
+        place: String,
+        /// Where the range ends.
+        end: u64,
+    },
     /// Not a positive number.
     #[error("the zipf exponent theta must be a number above 0")]
     Theta,
@@ -125,27 +159,59 @@ enum Kind {
         order: Offsets,
         sized: bool,
     },
+    Ranges {
+        order: Offsets,
+        offset: Option<u64>,
+        length: u64,
+    },
+    Copies {
+        order: Offsets,
+        names: Cycle,
+        to: PoolId,
+    },
     Blocks {
         order: Offsets,
         blocks: Blocks,
         size: u64,
     },
-    Pages {
+    Directories {
         order: Offsets,
-        size: u64,
+        page: u64,
     },
-    /// New names, cycling.
     Create {
-        next: u64,
-        first: u64,
-        step: u64,
+        names: Cycle,
         sized: bool,
+        special: Special,
     },
-    /// Each name once.
+    /// Each name once, or each batch of names.
     Remove {
         next: u64,
         step: u64,
+        batch: u32,
     },
+}
+
+/// New names that begin again after the last.
+#[derive(Clone, Debug)]
+struct Cycle {
+    next: u64,
+    first: u64,
+    step: u64,
+    count: u64,
+}
+
+impl Cycle {
+    /// The names among `count` that are this part's own.
+    fn new(own: Share, count: u64) -> Self {
+        let first = own.index % count.max(1);
+        Self { next: first, first, step: own.count, count }
+    }
+
+    #[inline]
+    fn next(&mut self) -> u64 {
+        let following = self.next.checked_add(self.step).filter(|&following| following < self.count);
+        std::mem::replace(&mut self.next, following.unwrap_or(self.first))
+    }
 }
 
 impl Stream {
@@ -164,7 +230,8 @@ impl Stream {
             };
             let among = among_its_like(entries, index);
             let random = generator(plan.seed, Tag::Visits, (stage as u64) << 32 | index as u64, own.index);
-            let kind = Kind::new(entry, pool, keys, plan.seed, visitor, own.split(among.index, among.count))?;
+            let own = own.split(among.index, among.count);
+            let kind = Kind::new(entry, pool, keys, plan, visitor, own)?;
             Ok(Source { operation: entry.operation, keys: keys.clone(), random, kind })
         });
         let sources = sources.collect::<Result<_, StreamError>>()?;
@@ -182,10 +249,11 @@ impl Stream {
                 Choice::Exhausted => return Next::Exhausted,
             };
             let source = &mut self.sources[entry];
-            if let Some((key, offset, length)) = source.next() {
+            if let Some(Visit { key, offset, length, special }) = source.next() {
                 self.mix.acquire(entry);
                 let (operation, pool) = (source.operation, source.keys.pool());
-                return Next::Step(Step { entry: entry as u16, operation, pool, key, offset, length });
+                let entry = entry as u16;
+                return Next::Step(Step { entry, operation, pool, key, offset, length, special });
             }
             self.mix.retire(entry);
         }
@@ -198,35 +266,61 @@ impl Stream {
     }
 }
 
-impl Source {
-    /// Key, offset and length of the next operation; `None` when the entry is over.
+/// An operation without what all operations of its entry have in common.
+struct Visit {
+    key: u64,
+    offset: u64,
+    length: u64,
+    special: Special,
+}
+
+impl Visit {
     #[inline]
-    fn next(&mut self) -> Option<(u64, u64, u64)> {
-        match &mut self.kind {
+    fn plain(key: u64, length: u64) -> Self {
+        Self { key, offset: 0, length, special: Special::None }
+    }
+}
+
+impl Source {
+    /// The next operation; `None` when the entry is over.
+    #[inline]
+    fn next(&mut self) -> Option<Visit> {
+        Some(match &mut self.kind {
             Kind::Objects { order, sized } => {
                 let key = order.next(&mut self.random);
-                Some((key, 0, if *sized { self.keys.size(key) } else { 0 }))
+                Visit::plain(key, if *sized { self.keys.size(key) } else { 0 })
+            }
+            Kind::Ranges { order, offset, length } => {
+                let key = order.next(&mut self.random);
+                let offset = match *offset {
+                    Some(offset) => offset,
+                    None => next_below(&mut self.random, self.keys.size(key) / *length) * *length,
+                };
+                Visit { key, offset, length: *length, special: Special::Range }
+            }
+            Kind::Copies { order, names, to } => {
+                let key = order.next(&mut self.random);
+                let special = Special::CopyTo(*to, names.next());
+                Visit { special, ..Visit::plain(key, self.keys.size(key)) }
             }
             Kind::Blocks { order, blocks, size } => {
                 let (key, block) = blocks.locate(order.next(&mut self.random));
-                Some((key, block * *size, *size))
+                Visit { offset: block * *size, ..Visit::plain(key, *size) }
             }
-            Kind::Pages { order, size } => Some((order.next(&mut self.random) * *size, 0, *size)),
-            Kind::Create { next, first, step, sized } => {
-                let key = *next;
-                let following = key.checked_add(*step).filter(|&following| following < self.keys.count());
-                *next = following.unwrap_or(*first);
-                Some((key, 0, if *sized { self.keys.size(key) } else { 0 }))
+            Kind::Directories { order, page } => Visit::plain(order.next(&mut self.random), *page),
+            Kind::Create { names, sized, special } => {
+                let key = names.next();
+                Visit { special: *special, ..Visit::plain(key, if *sized { self.keys.size(key) } else { 0 }) }
             }
-            Kind::Remove { next, step } => {
-                let key = *next;
-                if key >= self.keys.count() {
-                    return None;
-                }
-                *next = key.saturating_add(*step);
-                Some((key, 0, 0))
+            Kind::Remove { next, step, batch } => {
+                let key = next.checked_mul(u64::from(*batch)).filter(|&key| key < self.keys.count())?;
+                *next = next.saturating_add(*step);
+                // No more than the batch, which is a `u32`.
+                let size = (self.keys.count() - key).min(u64::from(*batch)) as u32;
+                let special = if *batch > 1 { Special::Batch(size) } else { Special::None };
+                Visit { special, ..Visit::plain(key, 0) }
             }
-        }
+        })
     }
 }
 
@@ -236,27 +330,35 @@ impl Kind {
         entry: &Entry,
         pool: &Pool,
         keys: &Keys,
-        seed: u64,
+        plan: &Plan,
         visitor: Visitor,
         own: Share,
     ) -> Result<Self, StreamError> {
         let (operation, count) = (entry.operation, keys.count());
         let order = |n| {
-            let order = Offsets::new(entry.pattern, n, visitor, (seed, u64::from(entry.pool.0)));
+            let order = Offsets::new(entry.pattern, n, visitor, (plan.seed, u64::from(entry.pool.0)));
             order.ok_or(StreamError::Theta)
         };
         match operation {
-            Operation::Delete | Operation::Rmdir => Ok(Self::Remove { next: own.index, step: own.count }),
+            Operation::Delete | Operation::Rmdir => {
+                let batch = if let Detail::Batch(batch) = entry.detail { batch.max(1) } else { 1 };
+                Ok(Self::Remove { next: own.index, step: own.count, batch })
+            }
             _ if count == 0 => Err(StreamError::NoKeys { operation, place: place(pool) }),
             Operation::Put | Operation::Mkdir => {
-                let first = own.index % count;
-                Ok(Self::Create { next: first, first, step: own.count, sized: operation == Operation::Put })
+                let special =
+                    if entry.detail == Detail::IfAbsent { Special::IfAbsent } else { Special::None };
+                Ok(Self::Create {
+                    names: Cycle::new(own, count),
+                    sized: operation == Operation::Put,
+                    special,
+                })
             }
             Operation::List => {
-                let size = u64::from(entry.page_size.max(1));
-                // Names without end are listed from the beginning, where they begin.
-                let pages = if count == u64::MAX { 1 } else { count.div_ceil(size) };
-                Ok(Self::Pages { order: order(pages)?, size })
+                // Only these have keys in more than one directory.
+                let several = matches!(pool.naming, Naming::Tree(_) | Naming::Listed { .. });
+                let order = order(if several { count } else { 1 })?;
+                Ok(Self::Directories { order, page: u64::from(entry.page_size.max(1)) })
             }
             _ if count == u64::MAX => Err(StreamError::Endless { operation, place: place(pool) }),
             Operation::Read | Operation::Write => {
@@ -264,23 +366,44 @@ impl Kind {
                 let blocks = blocks(operation, pool, keys, size)?;
                 Ok(Self::Blocks { order: order(blocks.count())?, blocks, size })
             }
+            Operation::Copy => {
+                let Detail::CopyTo(to) = entry.detail else { return Err(StreamError::NoCopies) };
+                let names = plan.pools.get(usize::from(to.0)).ok_or(StreamError::NoCopies)?.count;
+                Ok(Self::Copies { order: order(count)?, names: Cycle::new(own, names), to })
+            }
             Operation::Get
             | Operation::Stat
             | Operation::Fsync
-            | Operation::Copy
             | Operation::FirstByte
             | Operation::ListPage => {
-                let sized = matches!(operation, Operation::Get | Operation::Copy);
-                Ok(Self::Objects { order: order(count)?, sized })
+                if let Detail::Range { offset, length } = entry.detail {
+                    check_range(operation, pool, keys, offset.unwrap_or(0).saturating_add(length))?;
+                    return Ok(Self::Ranges { order: order(count)?, offset, length: length.max(1) });
+                }
+                Ok(Self::Objects { order: order(count)?, sized: operation == Operation::Get })
             }
         }
     }
 }
 
-/// Which of the entries that do the same with the same pool this one is: they share its keys.
+/// Whether every object reaches to this byte.
+fn check_range(operation: Operation, pool: &Pool, keys: &Keys, end: u64) -> Result<(), StreamError> {
+    let reaches = match (&pool.naming, keys.same_size()) {
+        (_, Some(size)) => size >= end,
+        (Naming::Listed { .. }, None) => (0..keys.count()).all(|key| keys.size(key) >= end),
+        (_, None) => pool.sizes.bounds().0 >= end,
+    };
+    if reaches { Ok(()) } else { Err(StreamError::NoRange { operation, place: place(pool), end }) }
+}
+
+/// Which of the entries that do the same with the same pool this one is: they share its keys. Entries that remove in
+/// batches must have batches of one size for that.
 fn among_its_like(entries: &[Entry], index: usize) -> Share {
-    let like =
-        |other: &&Entry| (other.operation, other.pool) == (entries[index].operation, entries[index].pool);
+    let works = |entry: &Entry| match entry.detail {
+        Detail::CopyTo(to) => (entry.operation, to),
+        _ => (entry.operation, entry.pool),
+    };
+    let like = |other: &&Entry| works(other) == works(&entries[index]);
     let count = |entries: &[Entry]| entries.iter().filter(like).count() as u64;
     Share { index: count(&entries[..index]), count: count(entries) }
 }

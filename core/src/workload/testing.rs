@@ -1,8 +1,8 @@
 //! A small plan for tests.
 
 use crate::plan::{
-    Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Scheme, Share, SizeSpec,
-    Stage, StageKind, StorageOptions, Timeouts, Uri,
+    Detail, Entry, ErrorPolicy, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Scheme, Share,
+    SizeSpec, Stage, StageKind, StorageOptions, Timeouts, Uri,
 };
 use crate::stats::Operation;
 use std::time::Duration;
@@ -15,7 +15,17 @@ pub(crate) fn pool(naming: Naming, count: u64, sizes: SizeSpec) -> Pool {
 /// An entry of weight 1, with blocks of 4 KiB and pages of 100.
 pub(crate) fn entry(operation: Operation, pool: u16, pattern: Pattern) -> Entry {
     let block_size = matches!(operation, Operation::Read | Operation::Write).then_some(4096);
-    Entry { operation, weight: 1, pool: PoolId(pool), pattern, block_size, page_size: 100, concurrency: None }
+    Entry {
+        operation,
+        weight: 1,
+        pool: PoolId(pool),
+        pattern,
+        block_size,
+        page_size: 100,
+        detail: Detail::None,
+        verify: false,
+        concurrency: None,
+    }
 }
 
 /// A plan with one timed stage.

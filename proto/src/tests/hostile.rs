@@ -146,8 +146,8 @@ fn a_bad_field_is_named_with_its_path() {
         (&|m| tally(m).errors[1].count = 0, "running.tally.errors[1].count is 0"),
         (&|m| tally(m).errors[2].class = -1, &format!("running.tally.errors[2].class is -1, {newer}")),
         (
-            &|m| tally(m).errors[0].operation = 11,
-            &format!("running.tally.errors[0].operation is 11, {newer}"),
+            &|m| tally(m).errors[0].operation = 99,
+            &format!("running.tally.errors[0].operation is 99, {newer}"),
         ),
     ];
     for (change, expected) in cases {

@@ -162,6 +162,8 @@ fn entry(operation: Operation, pool: u16) -> Entry {
         pattern: Pattern::Random,
         block_size,
         page_size: 10,
+        detail: iobench_core::plan::Detail::None,
+        verify: false,
         concurrency: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Positioned I/O with many operations in flight: a thread for each slot.
 
 use super::pool::{Finished, Pool, SharedInspector};
+use super::session::Performed;
 use super::{PosixFiles, Session};
 use crate::error::{Fault, StorageError};
 use crate::executor::{Clock, Completion, Executor, ExecutorSpec, Outcome, Task, Turn, Waker};
@@ -28,8 +29,8 @@ impl PosixExecutor {
         let sessions = (0..spec.slots).map(session).collect();
         let inspector = spec.inspector.map(|inspector| -> SharedInspector {
             let inspector = Mutex::new(inspector);
-            Arc::new(move |slot, offset, bytes: &[u8]| {
-                (inspector.lock().unwrap_or_else(PoisonError::into_inner))(slot, offset, bytes);
+            Arc::new(move |object, offset, bytes: &[u8]| {
+                (inspector.lock().unwrap_or_else(PoisonError::into_inner))(object, offset, bytes)
             })
         });
         let (pool, finished) = Pool::new(sessions, spec.slots, spec.clock, &waker, inspector.as_ref())
@@ -55,28 +56,23 @@ impl PosixExecutor {
 
 /// What the engine learns of a finished task.
 pub(crate) fn complete(finished: &Finished, done: &mut Vec<Completion>) {
-    let (outcome, synced) = finished.performed;
-    let slot = finished.slot;
-    if let Some(service) = synced {
-        let outcome = Outcome::Done(0);
-        done.push(Completion {
-            slot,
-            operation: Operation::Fsync,
-            last: false,
-            outcome,
-            service,
-            endpoint: 0,
-        });
-    }
-    let service = finished.took - synced.unwrap_or(0);
-    done.push(Completion {
-        slot,
-        operation: finished.task.operation,
-        last: true,
+    let Performed { outcome, synced, pages } = &finished.performed;
+    let completion = |operation, last, outcome, service| Completion {
+        slot: finished.slot,
+        operation,
+        last,
         outcome,
         service,
         endpoint: 0,
-    });
+    };
+    if let Some(service) = *synced {
+        done.push(completion(Operation::Fsync, false, Outcome::Done(0), service));
+    }
+    for &(keys, service) in pages {
+        done.push(completion(Operation::ListPage, false, Outcome::Done(keys), service));
+    }
+    let service = finished.took - synced.unwrap_or(0);
+    done.push(completion(finished.task.operation, true, *outcome, service));
 }
 
 fn waker(bell: &SyncSender<()>) -> Waker {

@@ -14,7 +14,7 @@ use crate::error::{Fault, StorageError};
 use crate::executor::Clock;
 use crate::storage::{Content, Page, Storage, Token};
 use iobench_core::stats::ErrorClass;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RenameFlags, SeekFrom, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -44,11 +44,13 @@ impl From<Errno> for PutError {
 }
 
 impl PosixFiles {
-    /// Writes a whole object; gives how long making it durable took, nanoseconds, if that was wanted.
+    /// Writes a whole object, `fresh`: only where none is; gives how long making it durable took, nanoseconds, if
+    /// that was wanted.
     pub(crate) fn put_timed(
         &self,
         key: &[u8],
         content: &dyn Content,
+        fresh: bool,
         clock: Option<Clock>,
     ) -> Result<Option<u64>, PutError> {
         let path = self.target.path(key);
@@ -57,8 +59,8 @@ impl PosixFiles {
             written.clear();
             self.target.push_temporary(&path, self.target.temporaries(1), &mut written);
         }
-        let file = self.create(&written)?;
-        let result = self.fill(&file, &path, &written, content, clock);
+        let file = self.create(&written, fresh && !self.target.rename)?;
+        let result = self.fill(&file, (&path, fresh), &written, content, clock);
         drop(file);
         if result.is_err() {
             // There is nothing more to be done about a failure here.
@@ -67,8 +69,8 @@ impl PosixFiles {
         result
     }
 
-    fn create(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | self.target.flags();
+    fn create(&self, path: &[u8], fresh: bool) -> Result<OwnedFd, Errno> {
+        let flags = creating(fresh) | self.target.flags();
         match open(path, flags) {
             Err(Errno::NOENT) => {
                 make_parents(path)?;
@@ -81,7 +83,7 @@ impl PosixFiles {
     fn fill(
         &self,
         file: &OwnedFd,
-        path: &[u8],
+        (path, fresh): (&[u8], bool),
         written: &[u8],
         content: &dyn Content,
         clock: Option<Clock>,
@@ -107,7 +109,8 @@ impl PosixFiles {
         }
         let mut synced = clock.zip(begun).map(|(clock, begun)| clock.now() - begun);
         if self.target.rename {
-            rustix::fs::rename(as_path(written), as_path(path))?;
+            let flags = if fresh { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+            rustix::fs::renameat_with(CWD, as_path(written), CWD, as_path(path), flags)?;
             if self.target.sync_each {
                 let begun = clock.map(Clock::now);
                 let directory = open(parent(path), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)?;
@@ -158,13 +161,22 @@ pub(crate) fn write_block(file: &OwnedFd, offset: u64, data: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Reads `size` bytes of a whole object from its beginning, or all there is if that is not known.
+/// How a file is opened to be written; `fresh`: only if there is none.
+pub(crate) fn creating(fresh: bool) -> OFlags {
+    let existing = if fresh { OFlags::EXCL } else { OFlags::TRUNC };
+    OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | existing
+}
+
+/// Takes what is read, with its offset; says whether to go on.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<bool, Fault>;
+
+/// Reads `size` bytes of an object from `from` on, or all there is if that is not known; gives how many.
 pub(crate) fn read_whole(
     file: &OwnedFd,
     target: &FileTarget,
-    size: Option<u64>,
+    (from, size): (u64, Option<u64>),
     buffer: &mut [u8],
-    sink: &mut dyn FnMut(u64, &[u8]) -> bool,
+    sink: Sink<'_>,
 ) -> Result<u64, Fault> {
     let mut done = 0;
     loop {
@@ -175,9 +187,9 @@ pub(crate) fn read_whole(
         // Direct I/O asks for whole blocks, beyond the end too.
         let want = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
         let ask = if target.direct { want.next_multiple_of(ALIGNMENT).min(buffer.len()) } else { want };
-        let read = again(|| rustix::io::pread(file, &mut buffer[..ask], done))?;
+        let read = again(|| rustix::io::pread(file, &mut buffer[..ask], from + done))?;
         let fresh = (read as u64).min(rest) as usize;
-        if !sink(done, &buffer[..fresh]) {
+        if !sink(from + done, &buffer[..fresh])? {
             return Ok(done);
         }
         let next = done + fresh as u64;
@@ -193,7 +205,7 @@ pub(crate) fn read_whole(
 
 impl Storage for PosixFiles {
     fn put(&self, key: &[u8], content: &dyn Content) -> Result<(), StorageError> {
-        match self.put_timed(key, content, None) {
+        match self.put_timed(key, content, false, None) {
             Ok(_) => Ok(()),
             Err(PutError::Failed(fault)) => Err(fault.at("write", self.place(key))),
             Err(PutError::Cancelled) => Err(Fault::os(libc::ECANCELED).at("write", self.place(key))),
@@ -205,9 +217,9 @@ impl Storage for PosixFiles {
         let file = self.open(key, false).map_err(&error)?;
         let mut all = |_, piece: &[u8]| {
             sink(piece);
-            true
+            Ok(true)
         };
-        read_whole(&file, &self.target, None, buffer, &mut all).map_err(error)
+        read_whole(&file, &self.target, (0, None), buffer, &mut all).map_err(error)
     }
 
     fn read(&self, key: &[u8], offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {

@@ -1,7 +1,8 @@
 //! Threads that do one task at a time for an executor.
 
 use super::session::{Performed, Session};
-use crate::executor::{Clock, Task, Waker};
+use crate::error::Fault;
+use crate::executor::{Clock, ObjectId, Task, Waker};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// Sees what is read on any of the threads: slot, offset, bytes.
-pub(crate) type SharedInspector = Arc<dyn Fn(u32, u64, &[u8]) + Send + Sync>;
+/// Sees what is read on any of the threads: object, offset, bytes.
+pub(crate) type SharedInspector = Arc<dyn Fn(ObjectId, u64, &[u8]) -> Result<(), Fault> + Send + Sync>;
 
 /// Threads of one executor. Latency is measured on them, right around the work.
 pub(crate) struct Pool {
@@ -123,10 +124,9 @@ fn serve(
     inspector: Option<&SharedInspector>,
 ) {
     while let Ok(Order { slot, task, cancelled }) = inbox.recv() {
-        let mut look = |offset: u64, bytes: &[u8]| {
-            if let Some(inspector) = inspector {
-                inspector(slot, offset, bytes);
-            }
+        let mut look = |offset: u64, bytes: &[u8]| match inspector {
+            Some(inspector) => inspector(task.object, offset, bytes),
+            None => Ok(()),
         };
         let begun = clock.now();
         let performed = session.perform(task, &cancelled, &mut look);

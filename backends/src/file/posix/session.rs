@@ -3,9 +3,9 @@
 use super::super::aligned::AlignedBuffer;
 use super::super::target::parent;
 use super::{PosixFiles, PutError, read_block, read_whole, write_block};
-use crate::error::Fault;
-use crate::executor::{Clock, ObjectId, Objects, Outcome, Task};
-use crate::storage::{Content, Storage, Token};
+use crate::error::{Fault, StorageError};
+use crate::executor::{Clock, Manner, ObjectId, Objects, Outcome, Task};
+use crate::storage::{Content, Storage};
 use iobench_core::stats::Operation;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,7 +19,6 @@ pub(crate) struct Session {
     buffer: AlignedBuffer,
     key: Vec<u8>,
     open: Box<[Option<OpenFile>]>,
-    listing: Option<(Vec<u8>, Token)>,
 }
 
 struct OpenFile {
@@ -28,11 +27,32 @@ struct OpenFile {
     file: OwnedFd,
 }
 
-/// How a task ended here: the outcome, and how long its fsync took, nanoseconds.
-pub(crate) type Performed = (Outcome, Option<u64>);
+/// How a task ended here.
+pub(crate) struct Performed {
+    pub(crate) outcome: Outcome,
+    /// How long its fsync took, nanoseconds.
+    pub(crate) synced: Option<u64>,
+    /// Keys and nanoseconds of each page that was listed.
+    pub(crate) pages: Vec<(u64, u64)>,
+}
 
-/// Sees what a session reads: offset in the object, bytes.
-pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]);
+impl From<Outcome> for Performed {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, synced: None, pages: Vec::new() }
+    }
+}
+
+impl From<Result<u64, Fault>> for Performed {
+    fn from(result: Result<u64, Fault>) -> Self {
+        match result {
+            Ok(bytes) => Outcome::Done(bytes).into(),
+            Err(fault) => Outcome::Failed(fault).into(),
+        }
+    }
+}
+
+/// Sees what a session reads: offset in the object, bytes. An error ends the task with it.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), Fault>;
 
 impl Session {
     pub(crate) fn new(
@@ -43,38 +63,28 @@ impl Session {
         open: usize,
     ) -> Self {
         let open = (0..open.max(1)).map(|_| None).collect();
-        Self {
-            files,
-            objects,
-            clock,
-            buffer: AlignedBuffer::new(buffer),
-            key: Vec::new(),
-            open,
-            listing: None,
-        }
+        Self { files, objects, clock, buffer: AlignedBuffer::new(buffer), key: Vec::new(), open }
     }
 
     /// Does a task; stops between two pieces of it when it is cancelled.
     pub(crate) fn perform(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
         self.key.clear();
         self.objects.name(task.object, &mut self.key);
-        let plain = |result: Result<u64, Fault>| match result {
-            Ok(bytes) => (Outcome::Done(bytes), None),
-            Err(fault) => (Outcome::Failed(fault), None),
-        };
+        let done = |result: Result<(), StorageError>| result.map(|()| 0).map_err(|error| error.fault);
         match task.operation {
             Operation::Get => self.get(task, cancelled, look),
             Operation::Put => self.put(task, cancelled),
-            Operation::Read => plain(self.read(task, look)),
+            Operation::Read => self.read(task, look).into(),
             Operation::Write => self.write(task),
-            Operation::Fsync => plain(self.sync(task)),
-            Operation::List => plain(self.list(task)),
-            Operation::Stat => plain(self.files.stat(&self.key).map_err(|error| error.fault)),
-            Operation::Delete => plain(self.files.delete(&self.key).map(|()| 0).map_err(|error| error.fault)),
-            Operation::Mkdir => plain(self.files.mkdir(&self.key).map(|()| 0).map_err(|error| error.fault)),
-            Operation::Rmdir => plain(self.files.rmdir(&self.key).map(|()| 0).map_err(|error| error.fault)),
+            Operation::Fsync => self.sync(task).into(),
+            Operation::List => self.list(task, cancelled),
+            Operation::Stat => self.files.stat(&self.key).map_err(|error| error.fault).into(),
+            Operation::Delete => done(self.files.delete(&self.key)).into(),
+            Operation::Mkdir => done(self.files.mkdir(&self.key)).into(),
+            Operation::Rmdir => done(self.files.rmdir(&self.key)).into(),
+            // Refused when the configuration is read.
             Operation::Copy | Operation::FirstByte | Operation::ListPage => {
-                plain(Err(Fault::os(libc::EOPNOTSUPP)))
+                Outcome::Failed(Fault::os(libc::EOPNOTSUPP)).into()
             }
         }
     }
@@ -82,24 +92,25 @@ impl Session {
     fn get(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
         let read = self.files.open(&self.key, false).and_then(|file| {
             let mut sink = |offset, piece: &[u8]| {
-                look(offset, piece);
-                !cancelled.load(Ordering::Relaxed)
+                look(offset, piece)?;
+                Ok(!cancelled.load(Ordering::Relaxed))
             };
-            read_whole(&file, &self.files.target, Some(task.length), self.buffer.bytes_mut(), &mut sink)
+            let span = (task.offset, Some(task.length));
+            read_whole(&file, &self.files.target, span, self.buffer.bytes_mut(), &mut sink)
         });
         match read {
-            Ok(bytes) if bytes < task.length => (Outcome::Cancelled, None),
-            Ok(bytes) => (Outcome::Done(bytes), None),
-            Err(fault) => (Outcome::Failed(fault), None),
+            Ok(bytes) if bytes < task.length => Outcome::Cancelled.into(),
+            other => other.into(),
         }
     }
 
     fn put(&mut self, task: Task, cancelled: &AtomicBool) -> Performed {
         let content = Computed { objects: &*self.objects, task, cancelled };
-        match self.files.put_timed(&self.key, &content, Some(self.clock)) {
-            Ok(synced) => (Outcome::Done(task.length), synced),
-            Err(PutError::Failed(fault)) => (Outcome::Failed(fault), None),
-            Err(PutError::Cancelled) => (Outcome::Cancelled, None),
+        let fresh = task.manner == Manner::IfAbsent;
+        match self.files.put_timed(&self.key, &content, fresh, Some(self.clock)) {
+            Ok(synced) => Performed { synced, ..Outcome::Done(task.length).into() },
+            Err(PutError::Failed(fault)) => Outcome::Failed(fault).into(),
+            Err(PutError::Cancelled) => Outcome::Cancelled.into(),
         }
     }
 
@@ -108,14 +119,14 @@ impl Session {
         let buffer = &mut self.buffer.bytes_mut()[..task.length as usize];
         let file = &self.open[place].as_ref().expect("it has just been opened").file;
         let read = read_block(file, task.offset, buffer)?;
-        look(task.offset, &buffer[..read]);
+        look(task.offset, &buffer[..read])?;
         if read < buffer.len() { Err(Fault::TRUNCATED) } else { Ok(read as u64) }
     }
 
     fn write(&mut self, task: Task) -> Performed {
         match self.write_and_sync(task) {
-            Ok(synced) => (Outcome::Done(task.length), synced),
-            Err(fault) => (Outcome::Failed(fault), None),
+            Ok(synced) => Performed { synced, ..Outcome::Done(task.length).into() },
+            Err(fault) => Outcome::Failed(fault).into(),
         }
     }
 
@@ -140,17 +151,29 @@ impl Session {
         Ok(0)
     }
 
-    /// A page of the directory that the key is in: the next one, or the first again after the last.
-    fn list(&mut self, task: Task) -> Result<u64, Fault> {
+    /// The directory that the key is in, page by page; stops between two pages when it is cancelled.
+    fn list(&self, task: Task, cancelled: &AtomicBool) -> Performed {
         let directory = match parent(&self.key) {
             b"." => Vec::new(),
             directory => [directory, b"/"].concat(),
         };
-        let token = self.listing.take().filter(|(listed, _)| *listed == directory).map(|(_, token)| token);
         let limit = usize::try_from(task.length).unwrap_or(usize::MAX).max(1);
-        let page = self.files.list(&directory, token.as_ref(), limit).map_err(|error| error.fault)?;
-        self.listing = page.next.clone().map(|next| (directory, next));
-        Ok(page.len() as u64)
+        let (mut token, mut keys, mut pages) = (None, 0, Vec::new());
+        let outcome = loop {
+            let begun = self.clock.now();
+            let page = match self.files.list(&directory, token.as_ref(), limit) {
+                Ok(page) => page,
+                Err(error) => break Outcome::Failed(error.fault),
+            };
+            pages.push((page.len() as u64, self.clock.now() - begun));
+            keys += page.len() as u64;
+            match page.next {
+                None => break Outcome::Done(keys),
+                Some(_) if cancelled.load(Ordering::Relaxed) => break Outcome::Cancelled,
+                next => token = next,
+            }
+        };
+        Performed { pages, ..outcome.into() }
     }
 
     /// The place of an open file, which is opened now if it is not; another one may have to go for it.

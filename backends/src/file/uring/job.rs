@@ -12,9 +12,11 @@
 //! ```
 
 use super::super::aligned::ALIGNMENT;
+use super::super::posix::creating;
 use super::super::target::parent;
 use super::ring::File;
 use super::{Completion, ErrorClass, Fault, Found, Name, Operation, Outcome, Request, Task, UringExecutor};
+use crate::executor::Manner;
 use rustix::fs::OFlags;
 
 /// A step that ends with `EINTR` or `EAGAIN` is done again so often.
@@ -86,7 +88,7 @@ impl Job {
         object: crate::executor::ObjectId { pool: iobench_core::plan::PoolId(0), key: 0 },
         offset: 0,
         length: 0,
-        manner: crate::executor::Manner::Plain,
+        manner: Manner::Plain,
     })
     .idle();
 
@@ -261,8 +263,8 @@ impl UringExecutor {
         } else {
             Name::First
         };
-        let flags =
-            flags(OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | self.target.flags());
+        let fresh = !self.target.rename && self.jobs[slot as usize].task.manner == Manner::IfAbsent;
+        let flags = flags(creating(fresh) | self.target.flags());
         self.push(slot, State::Open, Request::Open { path, flags });
     }
 
@@ -364,7 +366,7 @@ impl UringExecutor {
             return self.push(
                 slot,
                 State::Transfer,
-                Request::Read { file: File::Own, offset, len: len as u32 },
+                Request::Read { file: File::Own, offset: task.offset + offset, len: len as u32 },
             );
         }
         let len = self.target.piece(rest, self.objects.longest());
@@ -400,7 +402,9 @@ impl UringExecutor {
         }
         if let Some(inspector) = self.inspector.as_mut().filter(|_| !job.writes()) {
             let piece = &self.ring.buffer(slot)[..(reached - before) as usize];
-            inspector(slot, job.task.offset + before, piece);
+            if let Err(fault) = inspector(job.task.object, job.task.offset + before, piece) {
+                return self.fail(slot, fault, now, done);
+            }
         }
         match (whole, reached == length) {
             (true, false) => self.next_piece(slot, now, done),
@@ -469,7 +473,8 @@ impl UringExecutor {
         if job.fault.is_some() || job.cancelled {
             self.unwind(slot, now, done);
         } else if job.task.operation == Operation::Put && self.target.rename {
-            self.push(slot, State::Rename, Request::Rename);
+            let fresh = job.task.manner == Manner::IfAbsent;
+            self.push(slot, State::Rename, Request::Rename { fresh });
         } else {
             let length = job.task.length;
             self.finish(slot, Outcome::Done(length), now, done);

@@ -48,8 +48,8 @@ pub(super) enum Request {
     Unlink { path: Name, directory: bool },
     /// Make a directory.
     Mkdir { path: Name },
-    /// Move [`Name::Second`] to [`Name::First`].
-    Rename,
+    /// Move [`Name::Second`] to [`Name::First`]; `fresh`: only if there is none.
+    Rename { fresh: bool },
 }
 
 /// One of the two paths of a slot.
@@ -399,8 +399,11 @@ impl Ring {
                 opcode::UnlinkAt::new(here, address(path)).flags(flags).build()
             }
             Request::Mkdir { path } => opcode::MkDirAt::new(here, address(path)).mode(0o777).build(),
-            Request::Rename => {
-                opcode::RenameAt::new(here, address(Name::Second), here, address(Name::First)).build()
+            Request::Rename { fresh } => {
+                let flags = if fresh { libc::RENAME_NOREPLACE } else { 0 };
+                opcode::RenameAt::new(here, address(Name::Second), here, address(Name::First))
+                    .flags(flags)
+                    .build()
             }
             Request::Close | Request::Read { .. } | Request::Write { .. } | Request::Fsync { .. } => {
                 unreachable!("these have no path")

@@ -85,6 +85,7 @@ impl Bench {
             inspector: Some(Box::new(move |_, offset, bytes| {
                 let offset = offset as usize;
                 sink.lock().unwrap()[offset..offset + bytes.len()].copy_from_slice(bytes);
+                Ok(())
             })),
         };
         let target = Arc::new(FileTarget::new(directory.path().to_str().unwrap(), &options));

@@ -4,7 +4,7 @@ use super::paths::Relative;
 use crate::config::file;
 use crate::config::path::Path;
 use crate::config::problems::Problems;
-use crate::plan::{Share, Uri};
+use crate::plan::{Share, Spread, Uri};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One agent of a distributed run.
@@ -20,6 +20,8 @@ pub struct AgentEntry {
     pub concurrency: u32,
     /// Which part of the data set it prepares and cleans up.
     pub share: Share,
+    /// Services of its own, and how operations are spread over them.
+    pub services: Option<(Spread, Vec<String>)>,
 }
 
 /// The most agents of a run.
@@ -64,8 +66,11 @@ pub(super) fn entries(
             Some(count) => super::concurrency(count, agent.at.child("concurrency_override"), problems),
             None => common.concurrency,
         };
+        let services = agent.written.multi_endpoint.as_ref().map(|several| {
+            super::storage::services(several, &agent.at.child("multi_endpoint"), &target, problems)
+        });
         let (id, address) = (agent.id.clone(), agent.address.clone());
-        entries.push(AgentEntry { id, address, target, concurrency, share });
+        entries.push(AgentEntry { id, address, target, concurrency, share, services });
     }
     if unique && !distributed.shared_filesystem {
         check_apart(&entries, problems);

@@ -3,10 +3,12 @@
 //! All mistakes are collected; a value that is wrong is replaced by something harmless and checking goes on.
 
 mod agents;
+mod details;
 mod paths;
 mod pools;
 mod sizes;
 mod stages;
+mod storage;
 mod workload;
 
 use agents::is_name;
@@ -17,9 +19,7 @@ use super::path::Path;
 use super::problems::Problems;
 use super::units::{Count, TimeSpan};
 use super::yaml::Node;
-use crate::plan::{
-    ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, StorageOptions, Timeouts, Uri,
-};
+use crate::plan::{ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, Timeouts, Uri};
 use pools::Pools;
 use std::time::Duration;
 
@@ -45,13 +45,18 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
     let concurrency = concurrency(config.concurrency, "concurrency", problems);
     let configured = configured_target(config, problems);
     let agents = distribute(config, configured.as_ref(), concurrency, problems);
+    let configured_scheme = configured.as_ref().map(|target| target.scheme);
     // Paths are checked against the common target, or without one against an agent's: relative paths fit all.
     let target = configured.or_else(|| agents.first().map(|agent| agent.target.clone())).unwrap_or(NOWHERE);
     let direct_uri =
         agents.iter().map(|agent| &agent.target).chain([&target]).any(|uri| uri.scheme == Scheme::Direct);
     let file = file_options(&config.file, target.scheme == Scheme::Direct, direct_uri, problems);
     let mut pools = Pools::described(&config.prepare, &target, problems);
-    let around = workload::Around { target: &target, direct: file.direct || direct_uri };
+    let mut schemes =
+        agents.iter().map(|agent| agent.target.scheme).chain(configured_scheme).collect::<Vec<_>>();
+    schemes.dedup();
+    let storage = storage::options(config, &target, &schemes, problems);
+    let around = workload::Around { target: &target, schemes: &schemes, direct: file.direct || direct_uri };
     let entries = workload::entries(&mut config.workload, &around, &mut pools, problems);
     let timeouts = timeouts(config, root, problems);
     let stages = stages::Parts { config, pools: &pools, entries: &entries }.stages(problems);
@@ -76,7 +81,7 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
             stages,
             errors: error_policy(config, problems),
             file,
-            storage: StorageOptions::default(),
+            storage,
             timeouts,
         },
         agents,
@@ -98,9 +103,16 @@ fn concurrency(count: Count, at: impl Into<Path>, problems: &mut Problems<'_>) -
 /// A target that this version can work on.
 fn target(text: &str, at: impl Into<Path>, problems: &mut Problems<'_>) -> Option<Uri> {
     match text.parse::<Uri>() {
-        Ok(uri) if matches!(uri.scheme, Scheme::S3 | Scheme::Az | Scheme::Gs) => {
-            let message = "object stores are not supported by this version";
-            problems.error(at, message, "write a `file://`, `direct://`, `mem://` or `null://` target");
+        Ok(uri) if uri.scheme.is_object_store() && uri.path.contains(['@', '?', '#']) => {
+            // Not quoted: it may hold a secret.
+            let help = "write `s3://bucket/prefix`; who asks belongs to `storage.credentials`";
+            problems.error(at, "a target holds no user, password or query", help);
+            None
+        }
+        Ok(uri) if uri.bucket().is_some_and(|bucket| bucket.name.is_empty()) => {
+            let scheme = uri.scheme.name();
+            let help = format!("write for example `{scheme}://bucket/prefix`");
+            problems.error(at, format!("`{uri}` names no bucket"), help);
             None
         }
         Ok(uri) if uri.path.contains('*') => {

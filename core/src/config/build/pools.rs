@@ -86,7 +86,12 @@ impl Pools {
 
     /// Ids of all pools that exist only because of the run.
     pub(super) fn made_by_run(&self) -> Vec<PoolId> {
-        self.ids(|pool| !matches!(pool.naming, Naming::Single | Naming::Listed { .. }))
+        self.ids(|pool| !matches!(pool.naming, Naming::Single | Naming::Directory | Naming::Listed { .. }))
+    }
+
+    /// The pool that PUT fills at this place.
+    pub(super) fn put_at(&self, base: &str) -> Option<&Pool> {
+        self.all.iter().find(|pool| pool.naming == Naming::Put && pool.base == base)
     }
 
     fn ids(&self, wanted: impl Fn(&Pool) -> bool) -> Vec<PoolId> {

@@ -1,5 +1,6 @@
 //! Workload entries as written → entries of a plan, each with its pool.
 
+use super::details;
 use super::paths::Relative;
 use super::pools::{Pools, Selection};
 use super::sizes::Sizes;
@@ -7,7 +8,7 @@ use crate::config::file::{self, Op};
 use crate::config::path::Path;
 use crate::config::problems::Problems;
 use crate::config::units::{Count, Size};
-use crate::plan::{Entry, Fill, Naming, Pattern, Pool, PoolId, SizeSpec, Uri};
+use crate::plan::{Detail, Entry, Fill, Naming, Pattern, Pool, PoolId, Scheme, SizeSpec, Uri};
 use crate::stats::Operation;
 use std::collections::BTreeSet;
 
@@ -16,11 +17,13 @@ const ENTRIES_MAX: usize = 256;
 const OPEN_FILES_MAX: u64 = 4096;
 const PAGE_MAX: u64 = 100_000;
 /// `O_DIRECT` wants blocks in multiples of the logical sector, which is never smaller.
-const SECTOR: u64 = 512;
+pub(super) const SECTOR: u64 = 512;
 
 /// What the entries of a workload have around them.
 pub(super) struct Around<'a> {
     pub(super) target: &'a Uri,
+    /// The kinds of all agents' targets.
+    pub(super) schemes: &'a [Scheme],
     /// Whether the page cache is bypassed.
     pub(super) direct: bool,
 }
@@ -50,11 +53,13 @@ pub(super) fn entries(
         let at = list.child(index);
         let Some(operation) = operation(entry.op, &at, problems) else { continue };
         check_keys(entry, &at, problems);
+        details::check_abilities(entry, &at, around, problems);
         fill_defaults(entry);
         let Some(pool) = pool_of(entry, operation, &at, around, pools, problems) else { continue };
         drafts.push((at, entry.clone(), operation, pool));
     }
     keep_deleted_apart(&mut drafts, pools, problems);
+    check_batches(&drafts, problems);
     let mut entries = Vec::new();
     let (mut open, mut first_to_open) = (BTreeSet::new(), None);
     for (at, entry, operation, pool) in drafts {
@@ -63,7 +68,9 @@ pub(super) fn entries(
             open.insert(pool);
             first_to_open.get_or_insert_with(|| at.clone());
         }
-        entries.push(finish(&entry, operation, pool, &at, problems));
+        let detail = details::detail(&entry, pool, &at, around, pools, problems);
+        details::check_verify(&entry, pools.get(pool), &at, pools, problems);
+        entries.push(finish(&entry, operation, pool, detail, &at, problems));
     }
     if let Some(at) = first_to_open {
         check_open_files(&open, &at, pools, problems);
@@ -82,8 +89,9 @@ fn operation(op: Op, at: &Path, problems: &mut Problems<'_>) -> Option<Operation
         Op::Delete => Some(Operation::Delete),
         Op::Read => Some(Operation::Read),
         Op::Write => Some(Operation::Write),
-        Op::Mkdir | Op::Rmdir | Op::Copy | Op::Rename => {
-            let help = "remove this entry; supported are get, put, stat, list, delete, read and write";
+        Op::Copy => Some(Operation::Copy),
+        Op::Mkdir | Op::Rmdir | Op::Rename => {
+            let help = "remove this entry; supported are get, put, stat, list, delete, copy, read and write";
             problems.error(at.child("op"), "this operation is not supported by this version", help);
             None
         }
@@ -94,14 +102,20 @@ fn operation(op: Op, at: &Path, problems: &mut Problems<'_>) -> Option<Operation
 fn check_keys(entry: &file::Entry, at: &Path, problems: &mut Problems<'_>) {
     let put: &[Op] = &[Op::Put];
     let blocks: &[Op] = &[Op::Read, Op::Write];
-    let visits: &[Op] = &[Op::Get, Op::Stat, Op::List, Op::Read, Op::Write];
+    let creates: &[Op] = &[Op::Put, Op::Copy];
+    let visits: &[Op] = &[Op::Get, Op::Stat, Op::List, Op::Copy, Op::Read, Op::Write];
     let keys = [
         ("object_size", entry.object_size.is_some(), put, "put"),
         ("size_spec", entry.size_spec.is_some(), put, "put"),
-        ("count", entry.count.is_some(), put, "put"),
+        ("count", entry.count.is_some(), creates, "put and copy"),
+        ("if_absent", entry.if_absent, put, "put"),
+        ("range", entry.range.is_some(), &[Op::Get], "get"),
+        ("verify", entry.verify, &[Op::Get, Op::Read], "get and read"),
+        ("to", entry.to.is_some(), &[Op::Copy], "copy"),
+        ("batch", entry.batch.is_some_and(|batch| batch.0 != 1), &[Op::Delete], "delete"),
         ("page_size", entry.page_size.is_some(), &[Op::List], "list"),
         ("block_size", entry.block_size.is_some(), blocks, "read and write"),
-        ("pattern", entry.pattern.is_some(), visits, "get, stat, list, read and write"),
+        ("pattern", entry.pattern.is_some(), visits, "get, stat, list, copy, read and write"),
     ];
     for (key, given, operations, whose) in keys {
         if given && !operations.contains(&entry.op) {
@@ -112,7 +126,7 @@ fn check_keys(entry: &file::Entry, at: &Path, problems: &mut Problems<'_>) {
 
 fn fill_defaults(entry: &mut file::Entry) {
     match entry.op {
-        Op::Get | Op::Stat => _ = entry.pattern.get_or_insert(file::Pattern::Random),
+        Op::Get | Op::Stat | Op::Copy => _ = entry.pattern.get_or_insert(file::Pattern::Random),
         Op::List => {
             entry.pattern.get_or_insert(file::Pattern::Sequential);
             entry.page_size.get_or_insert(Count(1000));
@@ -121,7 +135,7 @@ fn fill_defaults(entry: &mut file::Entry) {
             entry.pattern.get_or_insert(file::Pattern::Random);
             entry.block_size.get_or_insert(Size(4096));
         }
-        Op::Put | Op::Delete | Op::Mkdir | Op::Rmdir | Op::Copy | Op::Rename => {}
+        Op::Put | Op::Delete | Op::Mkdir | Op::Rmdir | Op::Rename => {}
     }
 }
 
@@ -165,15 +179,12 @@ fn pool_of(
     }
 }
 
-/// Objects that nobody prepares: what PUT of this run makes (for LIST), one file, or whatever is found.
+/// Objects that nobody prepares: a directory to be listed, one file, or whatever is found.
 fn existing(path: &Relative, operation: Operation, pools: &mut Pools) -> PoolId {
     let pool =
         |base, naming, count| Pool { base, naming, count, sizes: SizeSpec::Fixed(0), fill: Fill::Random };
     if operation == Operation::List && !path.is_glob() {
-        let base = path.base();
-        let put = pools.all.iter().find(|pool| pool.naming == Naming::Put && pool.base == base).cloned();
-        let glob = format!("{base}**");
-        return pools.add(put.unwrap_or_else(|| pool(base, Naming::Listed { glob }, 0)));
+        return pools.add(pool(path.base(), Naming::Directory, 1));
     }
     let blocks = matches!(operation, Operation::Read | Operation::Write);
     // The target itself may be a file or a device; any other directory is written with a slash.
@@ -213,15 +224,7 @@ fn put_pool(
         return None;
     }
     let sizes = sizes.resolve(at, problems)?;
-    let count = entry.count.map_or(u64::MAX, |count| count.0);
-    if count == 0 {
-        problems.error(
-            at.child("count"),
-            "names cannot begin again after 0 objects",
-            "remove `count`, or write 1 or more",
-        );
-        return None;
-    }
+    let count = names(entry, at, problems)?;
     let pool = Pool { base: path.base(), naming: Naming::Put, count, sizes, fill: Fill::Random };
     let clash = |other: &Pool| other.naming == Naming::Put && other.base == pool.base && *other != pool;
     if pools.all.iter().any(clash) {
@@ -232,10 +235,24 @@ fn put_pool(
     Some(pools.add(pool))
 }
 
+/// After how many names they begin again.
+pub(super) fn names(entry: &file::Entry, at: &Path, problems: &mut Problems<'_>) -> Option<u64> {
+    let count = entry.count.map_or(u64::MAX, |count| count.0);
+    if count == 0 {
+        let help = "remove `count`, or write 1 or more";
+        problems.error(at.child("count"), "names cannot begin again after 0 objects", help);
+        return None;
+    }
+    Some(count)
+}
+
 /// DELETE must not take away what other operations read: it gets a pool of its own, or is refused.
 fn keep_deleted_apart(drafts: &mut [Draft], pools: &mut Pools, problems: &mut Problems<'_>) {
     let uses = |operation| {
-        matches!(operation, Operation::Get | Operation::Stat | Operation::Read | Operation::Write)
+        matches!(
+            operation,
+            Operation::Get | Operation::Stat | Operation::Copy | Operation::Read | Operation::Write
+        )
     };
     let used = drafts.iter().filter(|draft| uses(draft.2)).map(|draft| draft.3).collect::<BTreeSet<_>>();
     for (at, entry, operation, pool) in drafts {
@@ -244,7 +261,7 @@ fn keep_deleted_apart(drafts: &mut [Draft], pools: &mut Pools, problems: &mut Pr
         }
         match pools.get(*pool).naming {
             Naming::Prepared | Naming::Tree(_) => *pool = pools.deletable(*pool),
-            Naming::Deletable | Naming::Put | Naming::Single | Naming::Listed { .. } => {
+            Naming::Deletable | Naming::Put | Naming::Single | Naming::Directory | Naming::Listed { .. } => {
                 let message =
                     format!("`{}` would delete what another entry of the workload reads", entry.path);
                 problems.error(
@@ -253,6 +270,19 @@ fn keep_deleted_apart(drafts: &mut [Draft], pools: &mut Pools, problems: &mut Pr
                     "describe the objects in `prepare`, or use another path",
                 );
             }
+        }
+    }
+}
+
+/// Threads divide what is deleted by batches, so those of one pool have one size.
+fn check_batches(drafts: &[Draft], problems: &mut Problems<'_>) {
+    let deletes = || drafts.iter().filter(|draft| draft.2 == Operation::Delete);
+    let batch = |draft: &Draft| draft.1.batch.map_or(1, |batch| batch.0);
+    for draft in deletes() {
+        let first = deletes().find(|first| first.3 == draft.3);
+        if first.is_some_and(|first| batch(first) != batch(draft)) {
+            let message = "another entry deletes the same objects in batches of another size";
+            problems.error(draft.0.child("batch"), message, "give both the same `batch`");
         }
     }
 }
@@ -289,6 +319,7 @@ fn finish(
     entry: &file::Entry,
     operation: Operation,
     pool: PoolId,
+    detail: Detail,
     at: &Path,
     problems: &mut Problems<'_>,
 ) -> Entry {
@@ -329,6 +360,8 @@ fn finish(
         },
         block_size: entry.block_size.map(|size| size.0),
         page_size: u32::try_from(page.0).unwrap_or(u32::MAX),
+        detail,
+        verify: entry.verify,
         concurrency: entry
             .concurrency
             .map(|count| super::concurrency(count, at.child("concurrency"), problems)),

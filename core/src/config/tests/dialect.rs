@@ -139,9 +139,7 @@ error: `io_rate` is not supported by this version
         "page_cache_mode: random",
         "dynamic_put_pool: true",
         "op_log_path: /tmp/x",
-        "multi_endpoint: {endpoints: []}",
-        "range_engine: {enabled: true}",
-        "storage: {}",
+        "range_engine: {range_timeout_secs: 5}",
         "error_handling: {backoff_duration: 5s}",
         "file: {sqpoll: true}",
         "distributed: {agents: [a], path_selection: exclusive}",
@@ -158,7 +156,7 @@ error: `io_rate` is not supported by this version
             "{key}: {found:?}"
         );
     }
-    for entry in ["verify: true", "range: random", "dedup_factor: 2", "batch: 100", "if_absent: true"] {
+    for entry in ["dedup_factor: 2", "delimiter: '-'", "recursive: true"] {
         let found = wrong(&working(&[&format!("op: get, path: data/, {entry}")]));
         assert!(
             found.len() == 1 && found[0].ends_with("is not supported by this version"),

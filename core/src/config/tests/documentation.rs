@@ -10,7 +10,9 @@ const REFERENCE: &str = include_str!("../../../../docs/CONFIG.md");
 
 /// Every key that [`crate::config::file`] reads, from its fields.
 fn keys() -> impl Iterator<Item = &'static str> {
-    let fields = include_str!("../file.rs").lines().filter_map(|line| line.trim().strip_prefix("pub "));
+    let files =
+        [include_str!("../file.rs"), include_str!("../file/storage.rs"), include_str!("../values.rs")];
+    let fields = files.into_iter().flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("pub "));
     let names = fields.filter_map(|field| field.split_once(": ")).map(|(name, _)| name);
     names.map(|name| if name == "kind" { "type" } else { name }).chain(["size_distribution"])
 }

@@ -8,6 +8,7 @@ mod hostile;
 mod meaning;
 mod overrides;
 mod round_trip;
+mod storage;
 
 use super::{Diagnostics, Run, load};
 

@@ -55,3 +55,22 @@ fn no_time_gives_no_rate() {
     let row = row(&recorder.tally(), Scope::Group(Group::Get), Duration::ZERO).unwrap().unwrap();
     assert_eq!((row.ops_per_sec, row.mib_per_sec), (0.0, 0.0));
 }
+
+#[test]
+fn parts_of_operations_have_rows_but_are_in_no_sum() {
+    let mut recorder = Recorder::new(&[]);
+    recorder.record(Operation::Get, 100, 9_000);
+    recorder.record(Operation::FirstByte, 0, 2_000);
+    recorder.record(Operation::List, 0, 7_000);
+    recorder.record(Operation::ListPage, 0, 3_000);
+    recorder.record(Operation::ListPage, 0, 4_000);
+    let tally = recorder.tally();
+    assert_eq!((recorder.count(), tally.count(), tally.bytes()), (2, 2, 100));
+    let rows = rows(&tally, Duration::from_secs(1)).unwrap();
+    let count = |scope| rows.iter().find(|row| row.scope == scope).map(|row| row.count);
+    assert_eq!(count(Scope::Group(Group::Get)), Some(1));
+    assert_eq!(count(Scope::Group(Group::Meta)), Some(1));
+    assert_eq!(count(Scope::Group(Group::Put)), None);
+    assert_eq!(count(Scope::Operation(Operation::FirstByte)), Some(1));
+    assert_eq!(count(Scope::Operation(Operation::ListPage)), Some(2));
+}

@@ -10,6 +10,8 @@ fn entry(weight: u32, concurrency: Option<u32>) -> Entry {
         pattern: Pattern::Random,
         block_size: None,
         page_size: 1,
+        detail: crate::plan::Detail::None,
+        verify: false,
         concurrency,
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::{Pattern, SizeSpec};
+use crate::plan::{Pattern, SizeSpec, Tree};
 use crate::workload::Listing;
 use crate::workload::testing::{entry, plan, pool};
 use std::collections::BTreeSet;
@@ -205,18 +205,79 @@ fn blocks_of_different_files_are_equally_likely_and_whole() {
 }
 
 #[test]
-fn a_list_asks_for_pages_of_the_pool() {
+fn a_list_asks_for_the_directory_that_keys_are_in() {
+    let tree = Naming::Tree(Tree { width: 10, depth: 1, files_per_dir: 1, all_levels: true });
     let pools = vec![
         pool(Naming::Prepared, 1050, SizeSpec::Fixed(1)),
         pool(Naming::Put, u64::MAX, SizeSpec::Fixed(1)),
+        pool(tree, 10, SizeSpec::Fixed(1)),
+        pool(Naming::Directory, 1, SizeSpec::Fixed(0)),
     ];
-    let entries =
-        vec![entry(Operation::List, 0, Pattern::Sequential), entry(Operation::List, 1, Pattern::Random)];
-    let steps = steps(&mut stream(&plan(pools, entries), Share::WHOLE).unwrap(), 60);
-    let pages: Vec<u64> = steps.iter().filter(|step| step.entry == 0).take(12).map(|step| step.key).collect();
-    assert_eq!(pages, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 0]);
+    let entries = [0, 1, 2, 3].map(|pool| entry(Operation::List, pool, Pattern::Sequential)).into();
+    let steps = steps(&mut stream(&plan(pools, entries), Share::WHOLE).unwrap(), 400);
     assert!(steps.iter().all(|step| (step.offset, step.length) == (0, 100)));
-    assert!(steps.iter().filter(|step| step.entry == 1).all(|step| step.key == 0));
+    let keys = |of: u16| steps.iter().filter(move |step| step.entry == of).map(|step| step.key);
+    assert!(keys(0).chain(keys(1)).chain(keys(3)).all(|key| key == 0), "all keys are in one directory");
+    assert_eq!(keys(2).take(12).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+}
+
+#[test]
+fn ranges_lie_within_objects_and_are_met_evenly() {
+    let ranged = |offset, length| {
+        let entry = entry(Operation::Get, 0, Pattern::Random);
+        let pools = vec![pool(Naming::Prepared, 10, SizeSpec::Uniform { min: 4096, max: 8192 })];
+        plan(pools, vec![Entry { detail: Detail::Range { offset, length }, ..entry }])
+    };
+    let plan = ranged(None, 1000);
+    let keys = keys(&plan);
+    let random = steps(&mut stream(&plan, Share::WHOLE).unwrap(), 4000);
+    assert!(random.iter().all(|step| (step.special, step.length) == (Special::Range, 1000)));
+    assert!(
+        random.iter().all(|step| step.offset % 1000 == 0 && step.offset + 1000 <= keys[0].size(step.key))
+    );
+    let first = random.iter().filter(|step| step.offset == 0).count();
+    assert!((4000 / 8..4000 / 3).contains(&first), "one of four to eight: {first}");
+    let fixed = steps(&mut stream(&ranged(Some(96), 4000), Share::WHOLE).unwrap(), 50);
+    assert!(fixed.iter().all(|step| (step.offset, step.length) == (96, 4000)));
+    let error = stream(&ranged(Some(97), 4000), Share::WHOLE).unwrap_err();
+    assert!(error.to_string().contains("up to byte 4097"), "{error}");
+}
+
+#[test]
+fn batches_of_consecutive_keys_remove_each_key_once() {
+    let batch = Entry { detail: Detail::Batch(10), ..entry(Operation::Delete, 0, Pattern::Random) };
+    let pools = vec![pool(Naming::Deletable, 205, SizeSpec::Fixed(1))];
+    let plan = plan(pools, vec![batch.clone(), batch]);
+    let mut deleted = Vec::new();
+    for step in steps_of_all(plan, 1000).into_iter().flatten() {
+        let Special::Batch(count) = step.special else { panic!("{step:?}") };
+        assert!(count == 10 || step.key == 200 && count == 5, "{step:?}");
+        deleted.extend(step.key..step.key + u64::from(count));
+    }
+    deleted.sort_unstable();
+    assert!(deleted.into_iter().eq(0..205));
+}
+
+#[test]
+fn copies_go_from_any_key_to_names_of_their_own() {
+    let copy = Entry { detail: Detail::CopyTo(PoolId(1)), ..entry(Operation::Copy, 0, Pattern::Random) };
+    let pools =
+        vec![pool(Naming::Prepared, 10, SizeSpec::Fixed(7)), pool(Naming::Put, 1 << 40, SizeSpec::Fixed(0))];
+    let all: Vec<Step> = steps_of_all(plan(pools, vec![copy]), 100).into_iter().flatten().collect();
+    let to = |step: &Step| match step.special {
+        Special::CopyTo(PoolId(1), key) => key,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(all.iter().map(to).collect::<BTreeSet<_>>().len(), 500, "no two copies have one name");
+    assert!(all.iter().all(|step| (step.pool, step.length) == (PoolId(0), 7) && step.key < 10));
+}
+
+#[test]
+fn a_put_may_be_only_where_nothing_is() {
+    let put = Entry { detail: Detail::IfAbsent, ..entry(Operation::Put, 0, Pattern::Random) };
+    let plan = plan(vec![pool(Naming::Put, 9, SizeSpec::Fixed(7))], vec![put]);
+    let steps = steps(&mut stream(&plan, Share::WHOLE).unwrap(), 20);
+    assert!(steps.iter().all(|step| step.special == Special::IfAbsent));
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! What object stores do that the conformance suite does not see.
