@@ -232,22 +232,38 @@ fn an_agent_that_cannot_be_reached_is_named() {
     assert!(!any_file(&place.path().join("data")), "no storage was touched");
 }
 
-#[test]
-fn a_bad_configuration_is_refused_with_line_and_column_before_any_agent_is_asked() {
+/// What the controller says to a configuration that it refuses with exit code 5, `{address}` being where an agent could
+/// be; nobody was asked.
+fn refused(name: &str, yaml: &str) -> String {
     let place = Place::new();
-    let file = place.file(
-        "bad.yaml",
-        "target: file:///tmp\nduration: 5s\nconcurency: 4\nworkload:\n  - {op: get, path: x/}\n",
-    );
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let file = place.file(name, &yaml.replace("{address}", &address));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
-    let output = command.arg("run").arg(&file).args(["--agents", &address]).output().unwrap();
+    let output = command.arg("run").arg(&file).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(5), "{stderr}");
-    assert!(stderr.contains("bad.yaml:3:1") && stderr.contains("`concurrency`"), "{stderr}");
     assert!(listener.accept().is_err(), "nobody was asked");
+    stderr
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_line_and_column_before_any_agent_is_asked() {
+    let stderr = refused(
+        "bad.yaml",
+        "target: file:///tmp\nduration: 5s\nconcurency: 4\nworkload:\n  - {op: get, path: x/}\ndistributed:\n  agents: ['{address}']\n",
+    );
+    assert!(stderr.contains("bad.yaml:3:1") && stderr.contains("`concurrency`"), "{stderr}");
+}
+
+#[test]
+fn two_agents_with_one_id_are_refused_before_any_agent_is_asked() {
+    let stderr = refused(
+        "twice.yaml",
+        "target: file:///tmp\nduration: 5s\nworkload:\n  - {op: get, path: x/}\ndistributed:\n  agents:\n    - {id: one, address: '{address}'}\n    - {id: one, address: 'localhost:7420'}\n",
+    );
+    assert!(stderr.contains("twice.yaml:8") && stderr.contains("one"), "{stderr}");
 }
 
 #[test]

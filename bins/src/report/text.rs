@@ -339,6 +339,14 @@ fn remarks(out: &mut String, results: &Results) {
             }
         }
     }
+    let merged: u64 = results.agents.iter().map(|agent| agent.outcome.merged).sum();
+    if merged > 0 {
+        line!(
+            out,
+            "warning: {} intervals came merged into others, because results were written or confirmed too slowly; no operation is missing, the time series is coarser",
+            grouped(merged)
+        );
+    }
     for loss in &results.losses {
         line!(out, "warning: {loss}");
     }
