@@ -6,28 +6,49 @@
 //! as they found it.
 #![expect(clippy::panic, reason = "it is called from tests, and says what is wrong")]
 
+mod bench;
+
 use crate::backend::Backend;
 use crate::error::Fault;
-use crate::executor::{
-    Clock, Completion, Executor, ExecutorSpec, Inspector, Manner, ObjectId, Objects, Outcome, Task,
-};
+use crate::executor::{Inspector, Manner, ObjectId, Outcome, Task};
 use crate::file::aligned::AlignedBuffer;
-use crate::storage::{Content, Page, Storage};
+use crate::storage::{Content, Storage};
+use bench::{BUFFER, Driver, Sample, get, list_all, pattern, put, remove_directories, task};
 use iobench_core::plan::PoolId;
 use iobench_core::stats::{ErrorClass, Operation};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 /// Sizes at which something has gone wrong before, bytes.
 const SIZES: [u64; 9] = [0, 1, 511, 4095, 4096, 4097, 65_536, (1 << 20) - 1, (1 << 20) + 1];
-/// What is read and written at once, bytes: several pieces for the larger sizes.
-const BUFFER: usize = 64 << 10;
-/// No operation on a healthy store takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a server does not do although it says that it did. The suite proves that it is so, that nobody may rely on it,
+/// and then everything else.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lacks {
+    /// Copies are empty, and so is what is renamed.
+    pub copies: bool,
+    /// What may only be written where nothing is replaces what is there.
+    pub conditions: bool,
+}
+
+/// Proves a store and its executors on a server that lacks something.
+pub fn check_all_but(backend: &Backend, lacks: Lacks) {
+    check_storage_but(&**backend.storage(), lacks);
+    check_executor_but(backend, lacks);
+}
 
 /// Proves a store by its plain view.
 pub fn check_storage(storage: &dyn Storage) {
+    check_storage_but(storage, Lacks::default());
+}
+
+/// Proves the executors of a backend against its plain view.
+pub fn check_executor(backend: &Backend) {
+    check_executor_but(backend, Lacks::default());
+}
+
+fn check_storage_but(storage: &dyn Storage, lacks: Lacks) {
     objects_come_back_as_they_were_put(storage);
     a_put_replaces_the_whole_object(storage);
     a_missing_object_is_not_found(storage);
@@ -39,17 +60,16 @@ pub fn check_storage(storage: &dyn Storage) {
     names_of_all_kinds_work(storage);
     a_listing_is_complete_page_by_page(storage);
     a_put_that_ends_early_leaves_nothing(storage);
-    rename_moves_and_replaces(storage);
+    rename_moves_and_replaces(storage, lacks);
 }
 
-/// Proves the executors of a backend against its plain view.
-pub fn check_executor(backend: &Backend) {
+fn check_executor_but(backend: &Backend, lacks: Lacks) {
     let sample = Arc::new(Sample::new());
     executors_put_what_storage_gets(backend, &sample);
     executors_get_what_storage_put(backend, &sample);
     if backend.storage().is_object_store() {
         executors_read_blocks_and_write_none(backend, &sample);
-        executors_do_what_only_object_stores_do(backend, &sample);
+        executors_do_what_only_object_stores_do(backend, &sample, lacks);
     } else {
         executors_work_on_blocks(backend, &sample);
     }
@@ -57,7 +77,7 @@ pub fn check_executor(backend: &Backend) {
     executors_fail_when_an_inspector_says_so(backend, &sample);
     executors_list_and_stat(backend, &sample);
     executors_get_ranges(backend, &sample);
-    executors_put_where_nothing_is(backend, &sample);
+    executors_put_where_nothing_is(backend, &sample, lacks);
     cancelled_puts_leave_all_or_nothing(backend, &sample);
     for size in (0..SIZES.len() as u64).chain([100, 200]) {
         let _may_be_gone = backend.storage().delete(&Sample::key(size));
@@ -197,12 +217,13 @@ fn a_put_that_ends_early_leaves_nothing(storage: &dyn Storage) {
     remove_directories(storage, &["ends"]);
 }
 
-fn rename_moves_and_replaces(storage: &dyn Storage) {
+fn rename_moves_and_replaces(storage: &dyn Storage, lacks: Lacks) {
     let (old, new) = (pattern(10, 1), pattern(20, 2));
     put(storage, b"to", &old);
     put(storage, b"from", &new);
     storage.rename(b"from", b"to").expect("rename");
-    assert_eq!(get(storage, b"to"), *new.bytes());
+    let expected = if lacks.copies { &[][..] } else { new.bytes() };
+    assert_eq!(get(storage, b"to"), expected);
     assert_eq!(storage.stat(b"from").map_err(|error| error.class()), Err(ErrorClass::NotFound));
     storage.delete(b"to").expect("delete");
 }
@@ -278,13 +299,14 @@ fn executors_read_blocks_and_write_none(backend: &Backend, sample: &Arc<Sample>)
     assert!(matches!(outcome, Outcome::Failed(fault) if fault.class == ErrorClass::Invalid), "{outcome:?}");
 }
 
-fn executors_do_what_only_object_stores_do(backend: &Backend, sample: &Arc<Sample>) {
+fn executors_do_what_only_object_stores_do(backend: &Backend, sample: &Arc<Sample>, lacks: Lacks) {
     let mut driver = Driver::new(backend, sample, 4);
     let manner = |operation, key, manner| Task { manner, ..task(operation, key, 0, 0) };
     // A copy.
     let copy = manner(Operation::Copy, 7, Manner::To(ObjectId { pool: PoolId(0), key: 300 }));
     assert_eq!(driver.run(&[copy])[0].1, Outcome::Done(0), "a copy");
-    assert!(get(&**backend.storage(), &Sample::key(300)) == sample.content(7, SIZES[7]), "a copy's content");
+    let size = if lacks.copies { 0 } else { SIZES[7] };
+    assert!(get(&**backend.storage(), &Sample::key(300)) == sample.content(7, size), "a copy's content");
     // A batch.
     driver.run(&[task(Operation::Put, 301, 0, 10), task(Operation::Put, 302, 0, 10)]);
     let batch = manner(Operation::Delete, 300, Manner::Batch(3));
@@ -367,12 +389,16 @@ fn executors_get_ranges(backend: &Backend, sample: &Arc<Sample>) {
     assert!(matches!(outcome, Outcome::Failed(fault) if fault.class == ErrorClass::Truncated), "{outcome:?}");
 }
 
-fn executors_put_where_nothing_is(backend: &Backend, sample: &Arc<Sample>) {
+fn executors_put_where_nothing_is(backend: &Backend, sample: &Arc<Sample>, lacks: Lacks) {
     let fresh = |length| Task { manner: Manner::IfAbsent, ..task(Operation::Put, 5, 0, length) };
     let mut driver = Driver::new(backend, sample, 1);
     let _may_be_gone = backend.storage().delete(&Sample::key(5));
     assert_eq!(driver.run(&[fresh(10_000)])[0].1, Outcome::Done(10_000), "nothing was there");
     let outcome = driver.run(&[fresh(5_000)])[0].1;
+    if lacks.conditions {
+        assert_eq!(outcome, Outcome::Done(5_000), "it does look before it writes");
+        return;
+    }
     assert!(matches!(outcome, Outcome::Failed(fault) if fault.class == ErrorClass::Exists), "{outcome:?}");
     assert!(get(&**backend.storage(), &Sample::key(5)) == sample.content(5, 10_000), "it is as it was");
 }
@@ -398,216 +424,5 @@ fn cancelled_puts_leave_all_or_nothing(backend: &Backend, sample: &Arc<Sample>) 
             }
             other => panic!("a cancelled put ended as {other:?}"),
         }
-    }
-}
-
-/// Objects with computed content under `conformance/`.
-struct Sample {
-    payload: Data,
-}
-
-impl Sample {
-    const LONGEST: usize = BUFFER;
-    const STARTS: u64 = 16;
-
-    fn new() -> Self {
-        Self { payload: pattern(Self::STARTS * 4096 + (2 << 20), 42) }
-    }
-
-    fn key(key: u64) -> Vec<u8> {
-        format!("conformance/d/object-{key}").into_bytes()
-    }
-
-    fn data(&self, key: u64, size: u64) -> Data {
-        let mut data = Data(AlignedBuffer::new(size as usize), size as usize);
-        data.0.bytes_mut()[..size as usize].copy_from_slice(&self.content(key, size));
-        data
-    }
-
-    fn content(&self, key: u64, size: u64) -> Vec<u8> {
-        let start = (key % Self::STARTS * 4096) as usize;
-        self.payload.bytes()[start..start + size as usize].to_vec()
-    }
-}
-
-impl Objects for Sample {
-    fn name(&self, object: ObjectId, out: &mut Vec<u8>) {
-        out.extend_from_slice(&Self::key(object.key));
-    }
-
-    fn payload(&self) -> &[u8] {
-        self.payload.bytes()
-    }
-
-    fn start(&self, object: ObjectId, offset: u64) -> usize {
-        (object.key % Self::STARTS * 4096 + offset) as usize
-    }
-
-    fn longest(&self) -> usize {
-        Self::LONGEST
-    }
-}
-
-/// Keeps an executor's slots busy with a list of tasks.
-struct Driver {
-    executor: Box<dyn Executor>,
-    slots: u32,
-    seen: Arc<Mutex<Vec<u8>>>,
-    /// What ended of the tasks without ending them.
-    parts: Vec<Completion>,
-}
-
-impl Driver {
-    fn new(backend: &Backend, sample: &Arc<Sample>, slots: u32) -> Self {
-        let seen = Arc::new(Mutex::new(vec![0; 2 << 20]));
-        let sink = Arc::clone(&seen);
-        let inspector: Inspector = Box::new(move |_, offset, bytes| {
-            let start = offset as usize;
-            let mut seen = sink.lock().unwrap_or_else(PoisonError::into_inner);
-            seen[start..start + bytes.len()].copy_from_slice(bytes);
-            Ok(())
-        });
-        Self { seen, ..Self::inspecting(backend, sample, slots, inspector) }
-    }
-
-    fn inspecting(backend: &Backend, sample: &Arc<Sample>, slots: u32, inspector: Inspector) -> Self {
-        let spec = ExecutorSpec {
-            slots,
-            buffer: BUFFER,
-            // Fewer places than files, so that they take turns.
-            files: 1,
-            lists: 1,
-            clock: Clock(Instant::now()),
-            objects: Arc::clone(sample) as _,
-            inspector: Some(inspector),
-        };
-        let executor = backend.executor(spec).expect("an executor");
-        Self { executor, slots, seen: Arc::default(), parts: Vec::new() }
-    }
-
-    fn run(&mut self, tasks: &[Task]) -> Vec<(Task, Outcome)> {
-        let mut rest = tasks.iter().copied();
-        let mut running = vec![None; self.slots as usize];
-        let (mut outcomes, mut done) = (Vec::new(), Vec::new());
-        let begun = Instant::now();
-        while outcomes.len() < tasks.len() {
-            assert!(begun.elapsed() < PATIENCE, "{outcomes:?} and nothing more");
-            for (slot, running) in (0..).zip(&mut running) {
-                if running.is_none() {
-                    *running = rest.next().inspect(|&task| self.executor.start(slot, task));
-                }
-            }
-            self.executor.turn(Duration::from_millis(100), &mut done).expect("turn");
-            self.parts.extend(done.iter().filter(|completion| !completion.last));
-            for completion in done.drain(..).filter(|completion: &Completion| completion.last) {
-                let task = running[completion.slot as usize].take().expect("only what was started completes");
-                assert_eq!(completion.operation, task.operation);
-                outcomes.push((task, completion.outcome));
-            }
-        }
-        outcomes
-    }
-
-    fn cancel_after(&mut self, turns: u32, task: Task) -> Outcome {
-        let mut done = Vec::new();
-        self.executor.start(0, task);
-        for _ in 0..turns {
-            self.executor.turn(Duration::from_millis(1), &mut done).expect("turn");
-        }
-        if done.is_empty() {
-            self.executor.cancel(0);
-        }
-        let begun = Instant::now();
-        loop {
-            if let Some(completion) = done.iter().find(|completion| completion.last) {
-                return completion.outcome;
-            }
-            assert!(begun.elapsed() < PATIENCE, "a cancelled task does not end");
-            self.executor.turn(Duration::from_millis(100), &mut done).expect("turn");
-        }
-    }
-
-    /// What parts of this kind brought.
-    fn parts(&self, operation: Operation) -> impl Iterator<Item = u64> {
-        let parts = self.parts.iter().filter(move |part| part.operation == operation);
-        parts.filter_map(|part| match part.outcome {
-            Outcome::Done(amount) => Some(amount),
-            Outcome::Failed(_) | Outcome::Cancelled => None,
-        })
-    }
-
-    /// The first bytes that were read since the beginning.
-    fn seen(&self, size: u64) -> Vec<u8> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)[..size as usize].to_vec()
-    }
-}
-
-fn task(operation: Operation, key: u64, offset: u64, length: u64) -> Task {
-    Task { operation, object: ObjectId { pool: PoolId(0), key }, offset, length, manner: Manner::Plain }
-}
-
-/// Content of any length in aligned memory.
-struct Data(AlignedBuffer, usize);
-
-impl Data {
-    fn bytes(&self) -> &[u8] {
-        &self.0.bytes()[..self.1]
-    }
-}
-
-/// Bytes that look different everywhere.
-fn pattern(size: u64, seed: u64) -> Data {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut buffer = AlignedBuffer::new(size as usize);
-    for chunk in buffer.bytes_mut().chunks_mut(8) {
-        // xorshift64 (Marsaglia 2003).
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        chunk.copy_from_slice(&state.to_le_bytes()[..chunk.len()]);
-    }
-    Data(buffer, size as usize)
-}
-
-fn put(storage: &dyn Storage, key: &[u8], data: &Data) {
-    if let Err(error) = storage.put(key, &data.bytes()) {
-        panic!("put: {error}");
-    }
-}
-
-fn get(storage: &dyn Storage, key: &[u8]) -> Vec<u8> {
-    let mut all = Vec::new();
-    let mut buffer = AlignedBuffer::new(BUFFER);
-    match storage.get(key, buffer.bytes_mut(), &mut |piece| all.extend_from_slice(piece)) {
-        Ok(size) => assert_eq!(size, all.len() as u64, "get says how much there is"),
-        Err(error) => panic!("get: {error}"),
-    }
-    all
-}
-
-fn list_all(storage: &dyn Storage, prefix: &[u8], limit: usize) -> (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>) {
-    let (mut objects, mut directories) = (BTreeSet::new(), BTreeSet::new());
-    let mut token = None;
-    loop {
-        let Page { objects: some, directories: more, next } =
-            storage.list(prefix, token.as_ref(), limit).expect("list");
-        assert!(some.len() + more.len() <= limit, "a page is no longer than its limit");
-        for (key, _) in some {
-            assert!(objects.insert(key), "nothing is listed twice");
-        }
-        for key in more {
-            assert!(directories.insert(key), "nothing is listed twice");
-        }
-        match next {
-            Some(next) => token = Some(next),
-            None => return (objects, directories),
-        }
-    }
-}
-
-/// Directories stay where there are any, and are nothing where there are none.
-fn remove_directories(storage: &dyn Storage, directories: &[&str]) {
-    for directory in directories {
-        let _gone = storage.rmdir(directory.as_bytes());
     }
 }

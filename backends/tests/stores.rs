@@ -3,7 +3,7 @@
 mod common;
 
 use common::{anonymous, keys, open};
-use iobench_backends::conformance::{check_executor, check_storage};
+use iobench_backends::conformance::{Lacks, check_all_but, check_executor, check_storage};
 use iobench_core::plan::{Checksum, Credentials, Encryption, Multipart, Ranges, Reference, StorageOptions};
 use iobench_servers::{Azurite, FakeGcs, S3sFs, Weed};
 
@@ -38,6 +38,22 @@ fn s3_on_a_server_of_its_own() {
     let backend = open(&format!("s3://{}/{}/prefix", server.address(), server.bucket()), &storage);
     check_storage(&**backend.storage());
     check_executor(&backend);
+}
+
+#[test]
+fn s3_for_anybody() {
+    let server = Weed::open();
+    let backend = open(&format!("s3://{}/{}/prefix", server.address(), server.bucket()), &anonymous());
+    check_storage(&**backend.storage());
+    check_executor(&backend);
+}
+
+/// Its S3 port is Google's, too, but it does not know two of its headers: for these there is the fake.
+#[test]
+fn google_on_a_server_of_its_own() {
+    let server = Weed::open();
+    let backend = open(&format!("gs://{}/{}/prefix", server.address(), server.bucket()), &anonymous());
+    check_all_but(&backend, Lacks { copies: true, conditions: true });
 }
 
 #[test]

@@ -112,10 +112,16 @@ impl Agent {
     }
 
     pub(crate) fn start_with(place: &Place, name: &str, arguments: &[&str]) -> Self {
+        Self::start_in(place, name, arguments, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn start_in(place: &Place, name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let state = place.path().join(format!("state-{name}"));
         let log = std::fs::File::create(place.path().join(format!("{name}.log"))).expect("writable");
         let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-agent"));
         command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(&state).args(arguments);
+        command.envs(env.iter().copied());
         let mut process = Process::start(command.stdout(Stdio::piped()).stderr(log));
         let mut line = String::new();
         let stdout = process.child.stdout.as_mut().expect("piped");
