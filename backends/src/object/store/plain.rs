@@ -134,6 +134,8 @@ impl Objects {
                 .objects
                 .iter()
                 .filter_map(|(path, size)| Some((key(path)?, Some(*size))))
+                // The marker of a directory, an object whose name is the prefix itself: a path has lost its slash.
+                .filter(|(key, _)| key.starts_with(prefix))
                 .collect(),
             directories: listed
                 .directories
