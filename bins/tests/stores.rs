@@ -188,6 +188,34 @@ fn what_two_agents_did_is_what_the_server_has() {
 }
 
 #[test]
+fn each_of_several_endpoints_is_told_what_it_did() {
+    let (place, server) = (Place::new(), S3sFs::open());
+    let proxies = [Proxy::start(server.address()), Proxy::start(server.address())];
+    let endpoints = proxies.each_ref().map(|proxy| format!("http://{}", proxy.address()));
+    let yaml = format!(
+        "target: s3://{}/below\nduration: 500ms\nconcurrency: 4\nstorage: {{credentials: anonymous}}\n\
+         multi_endpoint: {{strategy: round_robin, endpoints: [{}]}}\n\
+         workload:\n  - {{op: put, path: new/, object_size: 1KiB}}\n",
+        server.bucket(),
+        endpoints.join(", ")
+    );
+    let (code, stdout, stderr) = run(&place, &yaml, &[], &[]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let summary = place.summary();
+    let work = stage(&summary, "execute");
+    let cancelled = work["cancelled"].as_u64().unwrap();
+    let mut sum = 0;
+    for (endpoint, proxy) in endpoints.iter().zip(&proxies) {
+        let mut all = work["endpoints"].as_array().unwrap().iter();
+        let told = all.find(|told| told["endpoint"] == **endpoint).unwrap()["count"].as_u64().unwrap();
+        let wire = proxy.count(|seen| seen.method == "PUT") as u64;
+        assert!(told > 0 && (told..=told + cancelled).contains(&wire), "{told} told, {wire} on the wire");
+        sum += told;
+    }
+    assert_eq!(sum, count(work, "put"));
+}
+
+#[test]
 fn a_flipped_byte_is_found_and_named() {
     let (place, server) = (Place::new(), S3sFs::open());
     let bucket = server.bucket();
