@@ -284,8 +284,10 @@ fn spreads_no(secret: &str, place: &Place, agents: &[Agent; 2], credentials: &st
     let run = controller(place, &file, &agents.each_ref(), &["-vv"]);
     let programs = [run.child.id(), agents[0].process.child.id(), agents[1].process.child.id()];
     for id in programs {
-        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap();
-        let line = String::from_utf8_lossy(&line);
+        let line = || String::from_utf8(std::fs::read(format!("/proc/{id}/cmdline")).unwrap()).unwrap();
+        // A program that has just begun has none yet.
+        until("a command line", LONG, || !line().is_empty());
+        let line = line();
         assert!(line.contains("iobench") && !line.contains(secret), "`{line}` of {id} in {programs:?}");
     }
     let (code, stdout, stderr) = run.end(LONG);
