@@ -31,7 +31,7 @@ fn long_prepare(place: &Place) -> PathBuf {
     place.file(
         "prepare.yaml",
         &format!(
-            "target: file://{}\nduration: 5s\nconcurrency: 2\nfile: {{fsync: each}}\ndistributed:\n  start_delay: 1s\nprepare:\n  ensure_objects:\n    - {{base_uri: objects/, count: 5000000, size: 4KiB}}\nworkload:\n  - {{op: get, path: objects/}}\n",
+            "target: file://{}\nduration: 5s\nconcurrency: 2\nfile: {{fsync: each}}\ndistributed:\n  start_delay: 1s\nprepare:\n  ensure_objects:\n    - {{base_uri: objects/, count: 500000, size: 4KiB}}\nworkload:\n  - {{op: get, path: objects/}}\n",
             target.display()
         ),
     )
