@@ -221,7 +221,6 @@ impl Stream {
         let Some(StageKind::Execute { entries, .. }) = plan.stages.get(stage).map(|stage| &stage.kind) else {
             return Err(StreamError::NotTimed(stage));
         };
-        let visitor = Visitor { agent: plan.share, thread };
         let own = plan.share.split(thread.index, thread.count);
         let sources = entries.iter().enumerate().map(|(index, entry)| {
             let id = usize::from(entry.pool.0);
@@ -230,7 +229,9 @@ impl Stream {
             };
             let among = among_its_like(entries, index);
             let random = generator(plan.seed, Tag::Visits, (stage as u64) << 32 | index as u64, own.index);
-            let own = own.split(among.index, among.count);
+            let carrier = carrier(entry, thread);
+            let visitor = Visitor { agent: plan.share, thread: carrier };
+            let own = plan.share.split(among.index, among.count).split(carrier.index, carrier.count);
             let kind = Kind::new(entry, pool, keys, plan, visitor, own)?;
             Ok(Source { operation: entry.operation, keys: keys.clone(), random, kind })
         });
@@ -394,6 +395,12 @@ fn check_range(operation: Operation, pool: &Pool, keys: &Keys, end: u64) -> Resu
         (_, None) => pool.sizes.bounds().0 >= end,
     };
     if reaches { Ok(()) } else { Err(StreamError::NoRange { operation, place: place(pool), end }) }
+}
+
+/// Which of the threads that carry the entry this one is: fewer than all where its cap is lower. They share its keys.
+fn carrier(entry: &Entry, thread: Share) -> Share {
+    let count = entry.concurrency.map_or(thread.count, |cap| thread.count.min(cap.max(1).into()));
+    Share { index: thread.index % count, count }
 }
 
 /// Which of the entries that do the same with the same pool this one is: they share its keys. Entries that remove in

@@ -259,6 +259,18 @@ fn batches_of_consecutive_keys_remove_each_key_once() {
 }
 
 #[test]
+fn threads_that_a_cap_leaves_out_leave_no_keys_behind() {
+    let delete = |cap| Entry { concurrency: cap, ..entry(Operation::Delete, 0, Pattern::Random) };
+    for caps in [[Some(1), None], [Some(2), Some(1)], [None, Some(7)]] {
+        let pools = vec![pool(Naming::Deletable, 101, SizeSpec::Fixed(1))];
+        let all = steps_of_all(plan(pools, caps.map(delete).into()), 1000);
+        let mut deleted: Vec<_> = all.into_iter().flatten().map(|step| step.key).collect();
+        deleted.sort_unstable();
+        assert!(deleted.iter().copied().eq(0..101), "{caps:?}: {deleted:?}");
+    }
+}
+
+#[test]
 fn copies_go_from_any_key_to_names_of_their_own() {
     let copy = Entry { detail: Detail::CopyTo(PoolId(1)), ..entry(Operation::Copy, 0, Pattern::Random) };
     let pools =
