@@ -7,7 +7,8 @@ pub struct Canary {
     pub mutant: &'static str,
     /// What is broken.
     pub breaks: &'static str,
-    /// The checkers that may be the first to notice; `assertion`: the machine's own.
+    /// The checkers that may be the first to notice; `assertion`: the machine's own, in builds
+    /// that have them.
     pub caught_by: &'static [&'static str],
 }
 
@@ -38,7 +39,11 @@ pub const CANARIES: &[Canary] = &[
     canary("agent_run", "an agent heeds another run", &["fault_free", "liveness", "issue"]),
     canary("agent_stream", "an agent heeds a dead stream", &["inert"]),
     canary("epoch", "an agent heeds an earlier run of its engine", &["inert"]),
-    canary("claim", "a second Configure takes the agent over", &["transitions", "liveness", "engine_stop"]),
+    canary(
+        "claim",
+        "a second Configure takes the agent over",
+        &["transitions", "liveness", "engine_stop", "assertion"],
+    ),
     canary("double_count", "a repeated interval counts again", &["counted_once"]),
     canary("early_acknowledgement", "an interval is acknowledged before it is on disk", &["acknowledged"]),
     canary("gap", "acknowledged past a gap", &["acknowledged"]),
@@ -61,7 +66,11 @@ pub const CANARIES: &[Canary] = &[
     canary("exit_precedence", "an earlier cause outranks Ctrl-C", &["exit_code"]),
     canary("min_alive", "any number of agents may fail", &["exit_code"]),
     canary("flood", "any number of invalid messages is borne", &["deadlines"]),
-    canary("completed_early", "COMPLETED is believed before all stages are done", &["transitions"]),
+    canary(
+        "completed_early",
+        "COMPLETED is believed before all stages are done",
+        &["transitions", "assertion"],
+    ),
     canary("retries", "connecting is tried for ever", &["deadlines"]),
     canary("late_stream", "a stream of an attempt that was given up is used", &["transitions", "assertion"]),
 ];
