@@ -32,7 +32,7 @@ pub enum EngineEvent {
     /// The configuration can be run here.
     Validated {
         /// The stages, as far as a machine needs to know them.
-        outline: Outline,
+        outline: Box<Outline>,
         /// What this host is and has.
         capabilities: Box<Capabilities>,
     },

@@ -5,7 +5,7 @@ use crate::controller::{self, AgentSpec, Controller, Lead, Notice, Order, Outcom
 use crate::engine::{EngineCommand, EngineEvent, Epoch};
 use crate::machine::Machine;
 use crate::message::{
-    AgentIndex, AgentMessage, Capabilities, ControlMessage, Failure, Gone, Progress, Report, RunId, StreamId,
+    AgentIndex, AgentMessage, ControlMessage, Failure, Gone, Progress, Report, RunId, StreamId,
 };
 use crate::plan::{Outline, Policy, StageOutline, Timeouts};
 use crate::stats::{Cell, Interval, Operation, StageTotals, Tally};
@@ -415,7 +415,8 @@ impl Harness {
                 let event = match host.rejects.clone() {
                     Some(failure) => EngineEvent::Failed { failure, totals: None },
                     None => {
-                        EngineEvent::Validated { outline, capabilities: Box::new(Capabilities::default()) }
+                        let outline = Box::new(outline);
+                        EngineEvent::Validated { outline, capabilities: Box::default() }
                     }
                 };
                 self.after(latency, Happening::Engine(index, epoch, event));

@@ -223,7 +223,8 @@ fn validate(agent: usize, configure: &Configure) -> EngineEvent {
                 memory: 1 << 34,
                 ..Capabilities::default()
             };
-            EngineEvent::Validated { outline: run.outline(), capabilities: Box::new(capabilities) }
+            let outline = Box::new(run.outline());
+            EngineEvent::Validated { outline, capabilities: Box::new(capabilities) }
         }
     }
 }

@@ -129,9 +129,9 @@ impl Coordinator {
         self.job = Job::Idle;
         match result {
             Ok((prepared, capabilities)) => {
-                let outline = prepared.plan.outline();
+                let (outline, capabilities) = (Box::new(prepared.plan.outline()), Box::new(capabilities));
                 self.prepared = Some(Arc::new(prepared));
-                self.send(epoch, EngineEvent::Validated { outline, capabilities: Box::new(capabilities) });
+                self.send(epoch, EngineEvent::Validated { outline, capabilities });
             }
             Err(failure) => self.failed(epoch, failure),
         }

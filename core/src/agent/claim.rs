@@ -39,7 +39,7 @@ pub(super) struct Claim {
     /// Intervals sent and not acknowledged, oldest first.
     unacknowledged: VecDeque<AgentMessage>,
     /// What is measured but not sent, because too much is unacknowledged.
-    pending: Option<Interval>,
+    pending: Option<Box<Interval>>,
 }
 
 impl Claim {
@@ -105,7 +105,7 @@ impl Claim {
     }
 
     /// Takes an interval: sends it, or merges it exactly into the pending one while too much is unacknowledged.
-    pub(super) fn interval(&mut self, now: Now, interval: Interval, out: &mut VecDeque<Output>) {
+    pub(super) fn interval(&mut self, now: Now, interval: Box<Interval>, out: &mut VecDeque<Output>) {
         if self.pending.is_none() && self.has_room() {
             self.emit_interval(now, interval, out);
             return;
@@ -185,11 +185,11 @@ impl Claim {
         }
     }
 
-    fn emit_interval(&mut self, now: Now, interval: Interval, out: &mut VecDeque<Output>) {
+    fn emit_interval(&mut self, now: Now, interval: Box<Interval>, out: &mut VecDeque<Output>) {
         if self.is_exhausted() {
             return;
         }
-        let message = self.emit(now, Report::Running(Box::new(interval)), out);
+        let message = self.emit(now, Report::Running(interval), out);
         self.unacknowledged.push_back(message);
     }
 

@@ -107,7 +107,7 @@ impl Agent {
     }
 
     fn run_timed(&mut self, now: Now, stage: u32) {
-        let Some(claim) = self.state.claim().cloned() else { return };
+        let Some(claim) = self.state.claim() else { return };
         // While READY the lease is longer than while RUNNING: work that would have to stop at once does not begin.
         if claim.echoed.after(claim.configure.lease) <= now.mono && !mutant("lease_at_start") {
             return self.lease_is_over(now);
@@ -115,7 +115,7 @@ impl Agent {
         let duration = claim.duration_of(stage).flatten().unwrap_or_default();
         let deadline = now.mono.after(duration).after(claim.outline.timeouts.progress);
         self.command(EngineCommand::Run { stage });
-        self.enter(State::Running(Box::new(claim), Work::Timed(stage, deadline)));
+        self.go(|claim| State::Running(claim, Work::Timed(stage, deadline)));
     }
 
     /// The earliest of all deadlines.

@@ -37,6 +37,7 @@ pub struct Agent {
     pub(super) first_sequence: u64,
     /// No peer is judged before this instant, because we were absent ourselves.
     pub(super) grace: Mono,
+    /// When it asked to be woken up.
     promised: Option<Mono>,
     pub(super) out: VecDeque<Output>,
 }
@@ -129,7 +130,7 @@ impl Machine for Agent {
             self.exited = true;
             self.out.push_back(Output::Exit);
         }
-        self.promised = self.poll_timeout();
+        self.promised = self.next_deadline();
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -137,7 +138,7 @@ impl Machine for Agent {
     }
 
     fn poll_timeout(&self) -> Option<Mono> {
-        self.next_deadline()
+        self.promised
     }
 }
 
@@ -154,20 +155,20 @@ impl Agent {
             return;
         }
         self.command(EngineCommand::Stop);
-        if let Some(claim) = self.state.claim().cloned() {
+        self.go(|claim| {
             let deadline = now.mono.after(claim.outline.timeouts.abort);
-            self.enter(State::Stopping(Box::new(claim), ending, deadline));
-        }
+            State::Stopping(claim, ending, deadline)
+        });
     }
 
     /// Sends the terminal message; from here on the agent may be claimed again.
     pub(super) fn terminal(&mut self, now: Now, ending: Option<Ending>) {
         let name = ending.as_ref().map_or(StateName::Completed, Ending::name);
-        let Some(mut claim) = self.state.claim().cloned() else { return };
+        let Some(claim) = self.state.claim_mut() else { return };
         claim.terminal(now, ending, &mut self.out);
         let gone = claim.gone;
         let confirm = if mutant("confirm") { CONFIRM * 1_000 } else { CONFIRM };
-        self.enter(State::Ended(Box::new(claim), name, now.mono.after(confirm)));
+        self.go(|claim| State::Ended(claim, name, now.mono.after(confirm)));
         if gone {
             self.settle();
         }
@@ -195,9 +196,23 @@ impl Agent {
         }
     }
 
+    /// Enters another state of the same run.
+    pub(super) fn go(&mut self, next: impl FnOnce(Box<Claim>) -> State) {
+        let from = self.state.name();
+        if let Some(claim) = std::mem::replace(&mut self.state, State::Idle).into_claim() {
+            self.state = next(claim);
+        }
+        self.entered(from);
+    }
+
     pub(super) fn enter(&mut self, state: State) {
-        let (from, to) = (self.state.name(), state.name());
+        let from = self.state.name();
         self.state = state;
+        self.entered(from);
+    }
+
+    fn entered(&mut self, from: StateName) {
+        let to = self.state.name();
         if from != to {
             debug_assert!(from.successors().contains(&to), "{from} may not become {to}");
             self.out.push_back(Output::Entered { from, to });

@@ -125,7 +125,7 @@ fn inputs(harness: &Harness) -> Vec<(&'static str, Vec<Input>)> {
         (
             "engine: validated",
             engine(EngineEvent::Validated {
-                outline: harness.outline.clone(),
+                outline: Box::new(harness.outline.clone()),
                 capabilities: Box::<Capabilities>::default(),
             }),
         ),

@@ -167,6 +167,17 @@ impl State {
         }
     }
 
+    pub(super) fn into_claim(self) -> Option<Box<Claim>> {
+        match self {
+            Self::Idle => None,
+            Self::ConfigReceived(claim, _)
+            | Self::Ready(claim, _)
+            | Self::Running(claim, _)
+            | Self::Stopping(claim, ..)
+            | Self::Ended(claim, ..) => Some(claim),
+        }
+    }
+
     pub(super) fn claim_mut(&mut self) -> Option<&mut Claim> {
         match self {
             Self::Idle => None,

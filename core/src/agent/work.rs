@@ -19,14 +19,14 @@ impl Agent {
         match event {
             EngineEvent::Validated { outline, capabilities } => {
                 if let State::ConfigReceived(claim, Setup::Validating(_)) = &mut self.state {
-                    claim.outline = outline;
+                    claim.outline = *outline;
                     claim.outline.timeouts = deadlines(claim.outline.timeouts);
                     claim.send(now, Report::Accepted(capabilities), &mut self.out);
                     self.go_on(now);
                 }
             }
             EngineEvent::Progress(progress) => self.progress(now, progress),
-            EngineEvent::Interval(interval) => self.interval(now, *interval),
+            EngineEvent::Interval(interval) => self.interval(now, interval),
             EngineEvent::StageDone(totals) => self.stage_done(now, *totals),
             EngineEvent::Failed { failure, totals } => self.engine_failed(now, failure, totals),
             EngineEvent::Stopped { totals, .. } => self.engine_stopped(now, totals),
@@ -49,7 +49,7 @@ impl Agent {
         }
     }
 
-    fn interval(&mut self, now: Now, interval: Interval) {
+    fn interval(&mut self, now: Now, interval: Box<Interval>) {
         match &mut self.state {
             State::Running(claim, Work::Timed(stage, _)) if *stage == interval.stage => {
                 claim.interval(now, interval, &mut self.out);
@@ -105,8 +105,7 @@ impl Agent {
                 if mutant("ready_twice") {
                     claim.send(now, Report::Ready { unix: now.unix }, &mut self.out);
                 }
-                let claim = claim.clone();
-                self.enter(State::Ready(claim, None));
+                self.go(|claim| State::Ready(claim, None));
             }
             (State::ConfigReceived(_, setup), Some(None)) => *setup = Setup::Waiting,
             (State::Running(_, work), Some(_)) => *work = Work::Waiting,

@@ -35,6 +35,7 @@ pub struct Controller {
     pub(super) collecting_until: Option<Mono>,
     /// No peer is judged before this instant, because we were absent ourselves.
     grace: Mono,
+    /// When it asked to be woken up.
     promised: Option<Mono>,
     pub(super) out: VecDeque<Output>,
 }
@@ -123,6 +124,7 @@ impl Machine for Controller {
         }
         if self.state.is_over() {
             // A second interrupt ends the run at once: nothing that is due any more may end it again.
+            self.promised = None;
             return;
         }
         while let Some(index) = self.next_due(now.mono) {
@@ -133,7 +135,7 @@ impl Machine for Controller {
             self.collected_enough();
         }
         self.advance(now);
-        self.promised = self.poll_timeout();
+        self.promised = self.next_deadline();
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -141,10 +143,7 @@ impl Machine for Controller {
     }
 
     fn poll_timeout(&self) -> Option<Mono> {
-        if self.state.is_over() {
-            return None;
-        }
-        self.agenda.first().map(|(at, _)| *at).into_iter().chain(self.collecting_until).min()
+        self.promised
     }
 }
 
@@ -188,11 +187,19 @@ impl Controller {
     pub(super) fn schedule(&mut self, index: usize) {
         let deadline = self.deadline(index);
         let key = u32::try_from(index).expect("agents are counted in 32 bits");
-        let peer = &mut self.peers[index];
-        if let Some(old) = std::mem::replace(&mut peer.deadline, deadline) {
-            self.agenda.remove(&(old, key));
+        let old = std::mem::replace(&mut self.peers[index].deadline, deadline);
+        if old != deadline {
+            if let Some(old) = old {
+                self.agenda.remove(&(old, key));
+            }
+            self.agenda.extend(deadline.map(|at| (at, key)));
         }
-        self.agenda.extend(deadline.map(|at| (at, key)));
+    }
+
+    /// The earliest of all deadlines.
+    fn next_deadline(&self) -> Option<Mono> {
+        let agents = self.agenda.first().map(|(at, _)| *at);
+        agents.into_iter().chain(self.collecting_until).min().filter(|_| !self.state.is_over())
     }
 
     fn next_due(&self, now: Mono) -> Option<usize> {

@@ -30,6 +30,7 @@ struct Agent {
 impl Checker for Acknowledged {
     const NAME: &'static str = "acknowledged";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => *self = Self { run: order.run, ..Self::default() },

@@ -46,6 +46,7 @@ struct Kept {
 impl Checker for CountedOnce {
     const NAME: &'static str = "counted_once";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => {

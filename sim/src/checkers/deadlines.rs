@@ -20,6 +20,7 @@ pub(super) struct Deadlines {
 impl Checker for Deadlines {
     const NAME: &'static str = "deadlines";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => self.controller = controller::Watch::of(order),

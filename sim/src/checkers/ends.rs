@@ -25,6 +25,7 @@ pub(super) struct Ends {
 impl Checker for Ends {
     const NAME: &'static str = "ends";
 
+    #[inline(always)]
     fn see(&mut self, at: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, untimed, latency } => {

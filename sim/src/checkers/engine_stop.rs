@@ -23,6 +23,7 @@ struct Engine {
 impl Checker for EngineStop {
     const NAME: &'static str = "engine_stop";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = Engine::default(),

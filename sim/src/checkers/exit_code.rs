@@ -36,6 +36,7 @@ enum Cause {
 impl Checker for ExitCodes {
     const NAME: &'static str = "exit_code";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => {

@@ -22,6 +22,7 @@ pub(super) struct FaultFree {
 impl Checker for FaultFree {
     const NAME: &'static str = "fault_free";
 
+    #[inline(always)]
     fn see(&mut self, at: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Fault { .. } => self.disturbed = true,

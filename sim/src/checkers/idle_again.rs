@@ -23,6 +23,7 @@ struct Host {
 impl Checker for IdleAgain {
     const NAME: &'static str = "idle_again";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) | Seen::Down(Process::Agent(host)) => {

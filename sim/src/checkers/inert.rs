@@ -38,6 +38,7 @@ impl<M: Machine<Output = O> + Clone + PartialEq, O: PartialEq + Clone> Twin<M, O
 impl Checker for Inert {
     const NAME: &'static str = "inert";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) => *self.agents.at(*host) = None,

@@ -32,6 +32,7 @@ struct Host {
 impl Checker for Issue {
     const NAME: &'static str = "issue";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) | Seen::Down(Process::Agent(host)) => {

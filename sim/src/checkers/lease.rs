@@ -44,6 +44,7 @@ struct Claim {
 impl Checker for Lease {
     const NAME: &'static str = "lease";
 
+    #[inline(always)]
     fn see(&mut self, at: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => {

@@ -15,6 +15,7 @@ pub(super) struct Liveness {
 impl Checker for Liveness {
     const NAME: &'static str = "liveness";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             // What was healed may have left its mark on the run in progress, but not on the next.

@@ -18,6 +18,7 @@ const EVERY: u64 = 32;
 impl Checker for Memory {
     const NAME: &'static str = "memory";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => {

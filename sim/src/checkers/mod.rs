@@ -144,7 +144,8 @@ pub trait Checker: Default {
     /// The invariant, in a word or two: the name of its file.
     const NAME: &'static str;
 
-    /// Takes note of an observation; `at` is true time.
+    /// Takes note of an observation; `at` is true time. Inlined into [`Suite::see`]: most observations concern few
+    /// checkers, and the others must cost nothing.
     fn see(&mut self, at: Mono, seen: &Seen<'_>) -> Verdict;
 }
 

@@ -19,6 +19,7 @@ pub(super) struct NoSpin {
 impl Checker for NoSpin {
     const NAME: &'static str = "no_spin";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::RunBegins { order, .. } => self.agents = order.agents.len(),

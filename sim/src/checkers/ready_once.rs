@@ -14,6 +14,7 @@ pub(super) struct ReadyOnce {
 impl Checker for ReadyOnce {
     const NAME: &'static str = "ready_once";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = None,

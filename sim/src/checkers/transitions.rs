@@ -16,6 +16,7 @@ pub(super) struct Transitions {
 impl Checker for Transitions {
     const NAME: &'static str = "transitions";
 
+    #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Up(Process::Agent(host)) => *self.agents.at(*host) = None,

@@ -5,7 +5,7 @@ use super::world::{Event, World};
 use crate::checkers::Seen;
 use crate::coverage::Mark;
 use iobench_core::engine::{EngineCommand, EngineEvent, Epoch};
-use iobench_core::message::{Capabilities, Failure, FailureClass, Progress, RunId};
+use iobench_core::message::{Failure, FailureClass, Progress, RunId};
 use iobench_core::stats::{Band, Cell, Encoded, Interval, Operation, StageTotals, Tally};
 use iobench_core::time::nanos;
 
@@ -73,8 +73,8 @@ impl World<'_> {
             let failure = Failure::new(FailureClass::Config, "no such directory", "mount it");
             EngineEvent::Failed { failure, totals: None }
         } else {
-            let capabilities = Box::new(Capabilities::default());
-            EngineEvent::Validated { outline: self.scenario.outline.clone(), capabilities }
+            let outline = Box::new(self.scenario.outline.clone());
+            EngineEvent::Validated { outline, capabilities: Box::default() }
         };
         self.engine_says(host, self.scenario.hosts[host].validate, epoch, event);
     }
@@ -103,9 +103,10 @@ impl World<'_> {
     }
 
     /// An interval is over.
-    pub(super) fn engine_tick(&mut self, host: usize, serial: u64) {
-        let engine = &mut self.hosts[host].engine;
-        if engine.serial != serial {
+    pub(super) fn engine_tick(&mut self, host: usize, boot: u32, serial: u64) {
+        let entry = &mut self.hosts[host];
+        let engine = &mut entry.engine;
+        if !entry.up || entry.boot != boot || engine.serial != serial {
             return;
         }
         if engine.hangs > 0 {
@@ -196,7 +197,7 @@ impl World<'_> {
     fn engine_says(&mut self, host: usize, delay: Nanos, epoch: Epoch, event: EngineEvent) {
         let boot = self.hosts[host].boot;
         // An engine speaks from its own threads: never inside the command that it answers.
-        self.queue.push(self.now + delay, Event::Engine { host, boot, epoch, event: Box::new(event) });
+        self.queue.push(self.now + delay, Event::Engine { host, boot, epoch, event });
     }
 
     /// A fault of the engine is over: it goes on, and says what it owes.

@@ -25,7 +25,7 @@ const AHEAD: u64 = 1_000;
 pub(super) enum Grave {
     Report(usize, AgentMessage),
     Control(usize, ControlMessage),
-    Engine { host: usize, boot: u32, epoch: Epoch, event: Box<EngineEvent> },
+    Engine { host: usize, boot: u32, epoch: Epoch, event: EngineEvent },
 }
 
 impl World<'_> {
@@ -46,7 +46,7 @@ impl World<'_> {
         // The answer to Stop counts in later epochs too.
         if !matches!(event, EngineEvent::Stopped { .. }) && self.dice.ppm(self.scenario.ghosts_ppm) {
             let boot = self.hosts[host].boot;
-            self.bury(Grave::Engine { host, boot, epoch, event: Box::new(event.clone()) });
+            self.bury(Grave::Engine { host, boot, epoch, event: event.clone() });
         }
     }
 
@@ -72,7 +72,7 @@ impl World<'_> {
                 if entry.up && !entry.stalled && entry.boot == boot && epoch < entry.engine.epoch {
                     self.coverage.mark(Mark::GhostOfEpoch);
                     self.see_agent(host, |machine| Seen::AgentReplay(host, machine));
-                    self.agent_gets(host, agent::Input::Engine(epoch, *event));
+                    self.agent_gets(host, agent::Input::Engine(epoch, event));
                 }
             }
         }

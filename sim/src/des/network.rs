@@ -53,6 +53,15 @@ pub(super) struct Link {
     pub(super) vanished: bool,
 }
 
+/// What becomes of something that arrives.
+pub(super) enum Gate<'q> {
+    Open,
+    /// It is lost.
+    Shut,
+    /// It waits here.
+    Held(&'q mut VecDeque<Event>),
+}
+
 impl Link {
     fn is_cut(&self, way: usize) -> bool {
         self.holds[way] > 0 || self.losses[way] > 0 || self.vanished
@@ -105,35 +114,33 @@ impl World<'_> {
         self.queue.push(at, event);
     }
 
-    /// Whether what arrives in a direction gets through now; else it waits or is lost.
-    pub(super) fn admit(&mut self, connection: usize, way: usize, event: Event) -> Option<Event> {
+    /// Whether what arrives in a direction gets through now.
+    pub(super) fn gate(&mut self, connection: usize, way: usize) -> Gate<'_> {
         if self.received {
-            return Some(event);
+            return Gate::Open;
         }
         let known = &mut self.connections[connection];
         let host = &mut self.hosts[known.host];
         if known.dead[way] {
-            return None;
+            return Gate::Shut;
         }
         if host.link.losses[way] > 0 || (way == DOWN && host.link.vanished) {
             known.dead[way] = true;
             self.coverage.mark(Mark::Lost);
-            return None;
+            return Gate::Shut;
         }
-        if host.link.holds[way] > 0 {
-            host.link.held[way].push_back(event);
-            self.coverage.mark(Mark::Held);
-            return None;
-        }
-        if way == DOWN && (known.boot != host.boot || !host.up) {
+        if host.link.holds[way] == 0 && way == DOWN && (known.boot != host.boot || !host.up) {
             // The process that it is for is gone, and its host says so.
-            if known.agent_open {
-                known.agent_open = false;
-            }
+            known.agent_open = false;
             self.transmit(connection, UP, Event::ControllerLoses(connection, Gone::Broken));
-            return None;
+            return Gate::Shut;
         }
-        Some(event)
+        let link = &mut self.hosts[self.connections[connection].host].link;
+        if link.holds[way] > 0 {
+            self.coverage.mark(Mark::Held);
+            return Gate::Held(&mut link.held[way]);
+        }
+        Gate::Open
     }
 
     /// The agent's process has ended its side.

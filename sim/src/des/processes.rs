@@ -9,7 +9,7 @@ use iobench_core::agent::{self, Agent, StateName};
 use iobench_core::controller::{self, Input, Label};
 use iobench_core::engine::{EngineEvent, Epoch};
 use iobench_core::machine::Machine;
-use iobench_core::message::{Control, Failure, FailureClass, Gone, Report};
+use iobench_core::message::{AgentMessage, Control, Failure, FailureClass, Gone, Report};
 use iobench_core::time::Mono;
 
 /// How long the journal takes for a message.
@@ -97,17 +97,13 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn engine_event(&mut self, host: usize, boot: u32, epoch: Epoch, event: Box<EngineEvent>) {
-        let entry = &mut self.hosts[host];
+    pub(super) fn engine_event(&mut self, host: usize, boot: u32, epoch: Epoch, event: EngineEvent) {
+        let entry = &self.hosts[host];
         if entry.boot != boot || !entry.up {
             return;
         }
-        if entry.stalled {
-            entry.backlog.push_back(Event::Engine { host, boot, epoch, event });
-            return;
-        }
         self.bury_engine_event(host, epoch, &event);
-        self.agent_gets(host, agent::Input::Engine(epoch, *event));
+        self.agent_gets(host, agent::Input::Engine(epoch, event));
     }
 
     /// The agent's process ends. `fin`: its host says so.
@@ -313,8 +309,7 @@ impl World<'_> {
     }
 
     /// The journal has written a message, or could not.
-    pub(super) fn journal_answers(&mut self, event: Event) {
-        let Event::Journal { agent, run, message } = event else { return };
+    pub(super) fn journal_answers(&mut self, agent: usize, run: u32, message: &AgentMessage) {
         if !self.controller.up || self.controller.run != run {
             return;
         }
@@ -324,7 +319,7 @@ impl World<'_> {
             let cause = "/results/journal: no space left on device".to_owned();
             self.controller_gets(Input::PersistFailed { agent, sequence, cause });
         } else {
-            self.see(&Seen::Journalled(agent, &message));
+            self.see(&Seen::Journalled(agent, message));
             self.controller_gets(Input::Persisted { agent, sequence });
         }
     }

@@ -4,7 +4,7 @@ use super::clock::HostClock;
 use super::dice::Dice;
 use super::engine::Engine;
 use super::ghosts::Grave;
-use super::network::{Connection, DOWN, Link, UP};
+use super::network::{Connection, DOWN, Gate, Link, UP};
 use super::queue::Queue;
 use super::scenario::{Nanos, Scenario};
 use crate::checkers::{Process, Seen, Suite, Violation};
@@ -52,7 +52,7 @@ pub(super) enum Event {
     Dialled { agent: usize, attempt: u32, run: u32 },
     StreamAtAgent { agent: usize, attempt: u32, run: u32 },
     StreamAtController { connection: usize, attempt: u32 },
-    Engine { host: usize, boot: u32, epoch: Epoch, event: Box<EngineEvent> },
+    Engine { host: usize, boot: u32, epoch: Epoch, event: EngineEvent },
     EngineTick { host: usize, boot: u32, serial: u64 },
     Journal { agent: usize, run: u32, message: Box<AgentMessage> },
     WakeAgent { host: usize, boot: u32 },
@@ -61,6 +61,19 @@ pub(super) enum Event {
     Heal(usize),
     HealAll,
     Interrupt,
+}
+
+impl Event {
+    /// The connection and the direction that it arrives by.
+    fn crossing(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::ToAgent(connection, _) | Self::AgentLoses(connection, _) => Some((*connection, DOWN)),
+            Self::ToController(connection, _)
+            | Self::ControllerLoses(connection, _)
+            | Self::StreamAtController { connection, .. } => Some((*connection, UP)),
+            _ => None,
+        }
+    }
 }
 
 /// An agent's host.
@@ -265,71 +278,82 @@ impl<'s> World<'s> {
         }
     }
 
+    /// Unless the network stands in its way, or the process that it is for is stopped.
     pub(super) fn happen(&mut self, event: Event) {
+        if let Some((connection, way)) = event.crossing() {
+            match self.gate(connection, way) {
+                Gate::Open => {}
+                Gate::Shut => return,
+                Gate::Held(queue) => return queue.push_back(event),
+            }
+        }
+        if let Some(backlog) = self.backlog(&event) {
+            return backlog.push_back(event);
+        }
         match event {
             Event::ToAgent(connection, message) => self.reaches_agent(connection, message),
             Event::ToController(connection, message) => self.reaches_controller(connection, message),
             Event::AgentLoses(connection, gone) => self.agent_loses(connection, gone),
             Event::ControllerLoses(connection, gone) => self.controller_loses(connection, gone),
-            Event::Dialled { agent, attempt, run } => {
-                if self.unless_stalled(event).is_some() {
-                    self.dialled(agent, attempt, run);
-                }
-            }
+            Event::Dialled { agent, attempt, run } => self.dialled(agent, attempt, run),
             Event::StreamAtAgent { agent, attempt, run } => self.stream_at_agent(agent, attempt, run),
             Event::StreamAtController { connection, attempt } => {
-                if let Some(event) = self.admit(connection, UP, event)
-                    && self.unless_stalled(event).is_some()
-                {
-                    self.stream_at_controller(connection, attempt);
-                }
+                self.stream_at_controller(connection, attempt)
             }
             Event::Engine { host, boot, epoch, event } => self.engine_event(host, boot, epoch, event),
-            Event::EngineTick { host, boot, serial } => {
-                let entry = &mut self.hosts[host];
-                if entry.stalled && entry.boot == boot {
-                    entry.backlog.push_back(event);
-                } else if entry.up && entry.boot == boot {
-                    self.engine_tick(host, serial);
-                }
-            }
-            Event::Journal { .. } => {
-                if let Some(event) = self.unless_stalled(event) {
-                    self.journal_answers(event);
-                }
-            }
+            Event::EngineTick { host, boot, serial } => self.engine_tick(host, boot, serial),
+            Event::Journal { agent, run, message } => self.journal_answers(agent, run, &message),
             Event::WakeAgent { host, boot } => self.agent_wakes(host, boot),
             Event::WakeController { run } => self.controller_wakes(run),
             Event::Fault(index) => self.fault(index),
             Event::Heal(index) => self.heal(index),
             Event::HealAll => self.heal_all(),
-            Event::Interrupt => {
-                if self.unless_stalled(event).is_some() {
-                    self.controller_gets(Input::Interrupt);
-                }
-            }
+            Event::Interrupt => self.controller_gets(Input::Interrupt),
         }
+    }
+
+    /// Where it waits until the process that it is for goes on, if that process is stopped.
+    fn backlog(&mut self, event: &Event) -> Option<&mut VecDeque<Event>> {
+        let host = match event {
+            Event::ToAgent(connection, _) | Event::AgentLoses(connection, _) => {
+                self.connections[*connection].host
+            }
+            Event::Engine { host, boot, .. } | Event::EngineTick { host, boot, .. } => {
+                if self.hosts[*host].boot != *boot {
+                    return None;
+                }
+                *host
+            }
+            Event::ToController(..)
+            | Event::ControllerLoses(..)
+            | Event::Dialled { .. }
+            | Event::StreamAtController { .. }
+            | Event::Journal { .. }
+            | Event::Interrupt => {
+                let master = &mut self.controller;
+                return (master.stalled && master.up).then_some(&mut master.backlog);
+            }
+            // The kernel answers for a stopped process, its clock goes on, and faults ask nobody.
+            Event::StreamAtAgent { .. }
+            | Event::WakeAgent { .. }
+            | Event::WakeController { .. }
+            | Event::Fault(_)
+            | Event::Heal(_)
+            | Event::HealAll => return None,
+        };
+        let host = &mut self.hosts[host];
+        host.stalled.then_some(&mut host.backlog)
     }
 
     fn reaches_agent(&mut self, connection: usize, message: ControlMessage) {
-        let Some(event) = self.admit(connection, DOWN, Event::ToAgent(connection, message)) else { return };
         let Connection { host, agent_open, .. } = self.connections[connection];
-        if !agent_open {
-            return;
+        if agent_open {
+            self.bury_control(connection, &message);
+            self.agent_gets(host, agent::Input::Received(StreamId(connection as u64), message));
         }
-        if self.hosts[host].stalled {
-            self.hosts[host].backlog.push_back(event);
-            return;
-        }
-        let Event::ToAgent(_, message) = event else { return };
-        self.bury_control(connection, &message);
-        self.agent_gets(host, agent::Input::Received(StreamId(connection as u64), message));
     }
 
     fn reaches_controller(&mut self, connection: usize, message: AgentMessage) {
-        let event = self.admit(connection, UP, Event::ToController(connection, message));
-        let Some(event) = event.and_then(|event| self.unless_stalled(event)) else { return };
-        let Event::ToController(_, message) = event else { return };
         let Connection { host, run, controller_open, .. } = self.connections[connection];
         if run.is_none() {
             self.rival_hears(&message);
@@ -341,36 +365,20 @@ impl<'s> World<'s> {
     }
 
     fn agent_loses(&mut self, connection: usize, gone: Gone) {
-        let Some(event) = self.admit(connection, DOWN, Event::AgentLoses(connection, gone)) else { return };
-        let host = self.connections[connection].host;
-        if self.hosts[host].stalled {
-            self.hosts[host].backlog.push_back(event);
-        } else if self.connections[connection].agent_open {
+        if self.connections[connection].agent_open {
+            let host = self.connections[connection].host;
             self.agent_ends(connection, Gone::Ended);
             self.agent_gets(host, agent::Input::Closed(StreamId(connection as u64), gone));
         }
     }
 
     fn controller_loses(&mut self, connection: usize, gone: Gone) {
-        let event = self.admit(connection, UP, Event::ControllerLoses(connection, gone));
-        if event.and_then(|event| self.unless_stalled(event)).is_none() {
-            return;
-        }
         let Connection { host, run, controller_open, .. } = self.connections[connection];
         self.controller_ends(connection, Gone::Ended);
         if run == Some(self.controller.run) && self.controller.up && controller_open {
             let agent = super::network::agent_index(host);
             self.controller_gets(Input::Closed(agent, StreamId(connection as u64), gone));
         }
-    }
-
-    /// What is for the controller waits while its process is stopped.
-    fn unless_stalled(&mut self, event: Event) -> Option<Event> {
-        if self.controller.stalled && self.controller.up {
-            self.controller.backlog.push_back(event);
-            return None;
-        }
-        Some(event)
     }
 
     pub(super) fn see(&mut self, seen: &Seen<'_>) {

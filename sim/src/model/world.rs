@@ -123,7 +123,7 @@ impl Host {
         match command {
             EngineCommand::Validate(_) => {
                 let capabilities = Box::new(Capabilities::default());
-                let outline = outline.clone();
+                let outline = Box::new(outline.clone());
                 self.engine = [(now.0, epoch, EngineEvent::Validated { outline, capabilities })].into();
                 None
             }

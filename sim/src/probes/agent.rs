@@ -106,7 +106,7 @@ impl Bench {
         self.tell(Input::Opened(STREAM));
         let lease = outline.timeouts.lease;
         self.hear(Control::Configure(Box::new(Configure { lease, ..Configure::default() })));
-        let capabilities = Box::new(Capabilities::default());
+        let (outline, capabilities) = (Box::new(outline), Box::<Capabilities>::default());
         self.tell(Input::Engine(Epoch(1), EngineEvent::Validated { outline, capabilities }));
     }
 
