@@ -350,10 +350,17 @@ impl Fault {
     /// How long it lasts by itself; 0 when it does not last.
     #[must_use]
     pub fn lasting(&self) -> Nanos {
-        self.lasting_ref().copied().unwrap_or(0)
+        self.clone().lasting_mut().map_or(0, |lasting| *lasting)
     }
 
-    fn lasting_ref(&self) -> Option<&Nanos> {
+    /// The same, lasting half as long.
+    pub(super) fn halved(&self) -> Option<Self> {
+        let mut half = self.clone();
+        *half.lasting_mut()? /= 2;
+        (half.lasting() > 0).then_some(half)
+    }
+
+    fn lasting_mut(&mut self) -> Option<&mut Nanos> {
         match self {
             Self::Hold { lasting, .. }
             | Self::Lose { lasting, .. }
@@ -370,27 +377,5 @@ impl Fault {
             Self::CrashAgent { down, .. } | Self::Shutdown { down, .. } => Some(down),
             _ => None,
         }
-    }
-
-    /// The same, lasting half as long.
-    pub(super) fn halved(&self) -> Option<Self> {
-        let mut half = self.clone();
-        match &mut half {
-            Self::Hold { lasting, .. }
-            | Self::Lose { lasting, .. }
-            | Self::Slow { lasting, .. }
-            | Self::Deaf { lasting, .. }
-            | Self::StallAgent { lasting, .. }
-            | Self::StallController { lasting }
-            | Self::DiskFull { lasting }
-            | Self::SlowDisk { lasting, .. }
-            | Self::EngineHangs { lasting, .. }
-            | Self::StorageStalls { lasting, .. }
-            | Self::NeverStops { lasting, .. }
-            | Self::Rival { lasting, .. } => *lasting /= 2,
-            Self::CrashAgent { down, .. } | Self::Shutdown { down, .. } => *down /= 2,
-            _ => return None,
-        }
-        (half.lasting() > 0).then_some(half)
     }
 }

@@ -1,6 +1,6 @@
 //! An agent and a controller that says what none would.
 
-use super::{Probe, probe};
+use super::{Probe, outline, probe};
 use iobench_core::agent::{Agent, Input, Output, StateName, WAITING_STREAMS};
 use iobench_core::engine::{EngineCommand, EngineEvent, Epoch};
 use iobench_core::machine::Machine;
@@ -8,7 +8,6 @@ use iobench_core::message::{
     AgentMessage, Capabilities, Configure, Control, ControlMessage, FailureClass, Gone, Ping, Report, RunId,
     Session, StartAt, StreamId,
 };
-use iobench_core::plan::{Outline, StageOutline, Timeouts};
 use iobench_core::time::{Mono, Now, Unix, nanos};
 use std::time::Duration;
 
@@ -94,15 +93,7 @@ impl Bench {
     }
 
     fn configure(&mut self, stages: &[(&str, bool)]) {
-        let stages = stages.iter().map(|&(name, timed)| StageOutline {
-            name: name.to_owned(),
-            timed: timed.then_some(Duration::from_secs(10)),
-        });
-        let outline = Outline {
-            stages: stages.collect(),
-            interval: Duration::from_secs(1),
-            timeouts: Timeouts::default(),
-        };
+        let outline = outline(stages);
         self.tell(Input::Opened(STREAM));
         let lease = outline.timeouts.lease;
         self.hear(Control::Configure(Box::new(Configure { lease, ..Configure::default() })));

@@ -1,12 +1,12 @@
 //! A controller and agents that say what none would.
 
-use super::{Probe, probe};
+use super::{Probe, outline, probe};
 use iobench_core::controller::{AgentSpec, Controller, Input, Lead, Order, Outcome, Output};
 use iobench_core::machine::Machine;
 use iobench_core::message::{
     AgentIndex, AgentMessage, Control, Ping, Pong, Progress, Report, RunId, Session, StartAt, StreamId,
 };
-use iobench_core::plan::{Outline, Policy, StageOutline, Timeouts};
+use iobench_core::plan::Policy;
 use iobench_core::stats::{Interval, StageTotals};
 use iobench_core::time::{Mono, Now, Unix, nanos};
 use std::time::Duration;
@@ -151,15 +151,7 @@ struct Bench {
 impl Bench {
     /// So many agents have a stream, and a run of these stages, timed or not.
     fn of(agents: u32, stages: &[(&str, bool)]) -> Self {
-        let stages = stages.iter().map(|&(name, timed)| StageOutline {
-            name: name.to_owned(),
-            timed: timed.then_some(Duration::from_secs(10)),
-        });
-        let outline = Outline {
-            stages: stages.collect(),
-            interval: Duration::from_secs(1),
-            timeouts: Timeouts::default(),
-        };
+        let outline = outline(stages);
         let spec = |index| AgentSpec { id: format!("a{index}"), address: String::new() };
         let order = Order {
             run: RunId(1),

@@ -10,6 +10,9 @@ mod controller;
 pub use agent::AGENT;
 pub use controller::CONTROLLER;
 
+use iobench_core::plan::{Outline, StageOutline, Timeouts};
+use std::time::Duration;
+
 /// A check, and the inputs that meet it.
 #[derive(Copy, Clone, Debug)]
 pub struct Probe {
@@ -28,4 +31,13 @@ const fn probe(mutant: &'static str, breaks: &'static str, holds: fn() -> bool) 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Probe> {
     AGENT.iter().chain(CONTROLLER)
+}
+
+/// A run of these stages, timed or not.
+fn outline(stages: &[(&str, bool)]) -> Outline {
+    let stages = stages.iter().map(|&(name, timed)| StageOutline {
+        name: name.to_owned(),
+        timed: timed.then_some(Duration::from_secs(10)),
+    });
+    Outline { stages: stages.collect(), interval: Duration::from_secs(1), timeouts: Timeouts::default() }
 }
