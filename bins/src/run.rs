@@ -5,7 +5,7 @@ use crate::drive::controller::{Handle, Ports, Results};
 use crate::drive::{self, Clock, Inbox, SystemClock};
 use crate::grpc::{self, Dial};
 use crate::results::{Event, Finished, Header, Persisted, ResultsWriter};
-use crate::ui::{LogAgent, Plain};
+use crate::ui::{self, LogAgent, Plain};
 use anyhow::Context;
 use iobench_backends::{LocalEngine, host};
 use iobench_core::agent::Agent;
@@ -125,7 +125,8 @@ fn begin_results(parent: &Path, header: Header, handle: Handle) -> anyhow::Resul
     };
     ResultsWriter::create(parent, header.clone(), persisted(handle.clone())).or_else(|error| {
         let cause = error.to_string();
-        writeln!(std::io::stderr(), "error: {cause}; the run goes on, and its summary will be printed").ok();
+        let text = format!("error: {cause}; the run goes on, and its summary will be printed\n");
+        ui::stderr().write_all(text.as_bytes()).ok();
         ResultsWriter::detached(header, cause, persisted(handle))
             .context("the results thread cannot be started")
     })

@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use support::{Agent, Place, controller, controller_with_results, files, iobench, until};
+use support::{Agent, Place, Process, controller, controller_with_results, files, held, iobench, until};
 
 const LONG: Duration = Duration::from_secs(90);
 
@@ -194,6 +194,21 @@ fn when_the_controller_is_killed_in_the_workload_agents_stop_keep_their_results_
 #[test]
 fn when_the_controller_is_killed_while_preparing_agents_stop_and_serve_the_next_run() {
     controller_is_killed(long_prepare, true);
+}
+
+#[test]
+fn a_terminal_that_is_held_stops_neither_the_controller_nor_an_agent() {
+    let place = Place::new();
+    let ((_reader, stderr), (_other, log)) = (held(), held());
+    let agent = Agent::start_saying(&place, "a", &["--verbose"], &[], log);
+    std::fs::create_dir_all(place.path().join("results")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
+    command.arg("run").arg(puts(&place, 7)).args(["--agents", &agent.address, "--verbose", "--results"]);
+    command.arg(place.path().join("results")).stdout(std::process::Stdio::piped()).stderr(stderr);
+    let (code, text, _) = Process::start(&mut command).end(LONG);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("COMPLETE"), "{text}");
+    assert!(describe(&agent.address).contains("IDLE"));
 }
 
 #[test]

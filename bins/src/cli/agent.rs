@@ -1,6 +1,6 @@
 //! `iobench-agent`: does the work on one host, run after run.
 
-use super::output::{complain, print};
+use super::output::{complain, ended, print};
 use super::{REJECTED, block_on, output, parse};
 use crate::drive::agent::{Event, Ports, engine_events};
 use crate::drive::{self, Inbox, Local, SystemClock};
@@ -53,13 +53,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(code) => return code,
     };
     output::log(if cli.verbose { "debug" } else { "info" });
-    match block_on(serve(cli)) {
+    ended(match block_on(serve(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(format!("{error:#}"));
             ExitCode::from(REJECTED)
         }
-    }
+    })
 }
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {

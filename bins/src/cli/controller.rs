@@ -1,7 +1,7 @@
 //! `iobench-controller`: a run on many hosts.
 
 use super::options::{RunOptions, TlsOptions, read, show};
-use super::output::{complain, print};
+use super::output::{complain, ended, print};
 use super::{REJECTED, UNREACHABLE, USAGE, block_on, parse};
 use crate::grpc::{self, Tcp};
 use crate::run;
@@ -50,7 +50,7 @@ enum Command {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse::<Cli>(arguments).and_then(|cli| cli.command.carry_out()) {
-        Ok(code) | Err(code) => code,
+        Ok(code) | Err(code) => ended(code),
     }
 }
 

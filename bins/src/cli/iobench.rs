@@ -1,7 +1,7 @@
 //! `iobench`: one host, and everything about results.
 
 use super::options::{RunOptions, complain_about, read, show};
-use super::output::{complain, print, tell, warn};
+use super::output::{complain, ended, print, tell, warn};
 use super::quick::Quick;
 use super::{REJECTED, USAGE, block_on, parse};
 use crate::report;
@@ -86,7 +86,7 @@ enum Format {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse::<Cli>(arguments).and_then(|cli| cli.command.carry_out()) {
-        Ok(code) | Err(code) => code,
+        Ok(code) | Err(code) => ended(code),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Options that several commands share.
 
-use super::output::{complain, print, warn};
+use super::output::{complain, print, tell, warn};
 use super::{REJECTED, output};
 use crate::grpc::tls::ClientTls;
 use crate::report;
@@ -90,8 +90,7 @@ impl RunOptions {
 }
 
 pub(super) fn complain_about(diagnostics: &config::Diagnostics) {
-    use std::io::Write;
-    writeln!(std::io::stderr(), "{diagnostics}").ok();
+    tell(diagnostics);
 }
 
 /// Reads a configuration file; `-` is standard input.

@@ -2,6 +2,8 @@
 
 mod log;
 mod plain;
+mod stderr;
 
 pub use log::LogAgent;
 pub use plain::Plain;
+pub use stderr::{Stderr, stderr};

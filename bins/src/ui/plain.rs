@@ -1,5 +1,6 @@
 //! Plain lines on standard error: notices as they come, progress every five seconds.
 
+use super::{Stderr, stderr};
 use crate::drive::Observer;
 use iobench_core::controller::{Controller, Input, Level, Output};
 use iobench_core::message::{AgentIndex, Progress, Report};
@@ -7,7 +8,7 @@ use iobench_core::plan::Outline;
 use iobench_core::stats::Interval;
 use iobench_core::time::{Mono, Now, nanos};
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 use tracing::info;
 
@@ -15,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Writes what happens, a line each, and logs every transition.
 #[derive(Debug)]
-pub struct Plain<W = io::Stderr> {
+pub struct Plain<W = Stderr> {
     out: W,
     outline: Outline,
     quiet: bool,
@@ -41,7 +42,7 @@ impl Plain {
     /// For a run of these stages; `quiet`: only warnings and errors.
     #[must_use]
     pub fn new(outline: Outline, quiet: bool) -> Self {
-        Self::writing(outline, quiet, io::stderr())
+        Self::writing(outline, quiet, stderr())
     }
 }
 
@@ -62,7 +63,7 @@ impl<W: Write> Plain<W> {
 
     fn line(&mut self, text: &str) {
         // A closed standard error must not end a run.
-        writeln!(self.out, "{text}").ok();
+        self.out.write_all(format!("{text}\n").as_bytes()).ok();
     }
 
     fn progress(&mut self, now: Mono, agent: AgentIndex, progress: Progress) {

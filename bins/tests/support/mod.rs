@@ -2,8 +2,9 @@
 
 #![allow(dead_code, reason = "every test program uses another part of it")]
 
+use rustix::fs::OFlags;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -117,12 +118,23 @@ impl Agent {
 
     /// The same with these variables in its environment.
     pub(crate) fn start_in(place: &Place, name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let state = place.path().join(format!("state-{name}"));
         let log = std::fs::File::create(place.path().join(format!("{name}.log"))).expect("writable");
+        Self::start_saying(place, name, arguments, env, log)
+    }
+
+    /// The same with its standard error anywhere.
+    pub(crate) fn start_saying(
+        place: &Place,
+        name: &str,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        stderr: impl Into<Stdio>,
+    ) -> Self {
+        let state = place.path().join(format!("state-{name}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-agent"));
         command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(&state).args(arguments);
         command.envs(env.iter().copied());
-        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(log));
+        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(stderr));
         let mut line = String::new();
         let stdout = process.child.stdout.as_mut().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
@@ -136,6 +148,19 @@ impl Agent {
         let Ok(entries) = std::fs::read_dir(&self.state) else { return Vec::new() };
         entries.map(|entry| entry.expect("readable").path()).collect()
     }
+}
+
+/// A pipe that is full and that nobody reads: whoever writes to it waits, for as long as the reader lives.
+pub(crate) fn held() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().expect("a process may have pipes");
+    let nonblocking = |on| {
+        let flags = if on { OFlags::NONBLOCK } else { OFlags::empty() };
+        rustix::fs::fcntl_setfl(&writer, flags).expect("it is ours");
+    };
+    nonblocking(true);
+    while (&writer).write(&[b'.'; 4096]).is_ok() {}
+    nonblocking(false);
+    (reader, writer)
 }
 
 /// `iobench-controller run` on these agents, results under `results` of the test's directory.
