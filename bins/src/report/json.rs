@@ -139,6 +139,7 @@ struct Failure {
 
 #[derive(Serialize)]
 struct Together {
+    agents: usize,
     from_s: f64,
     to_s: f64,
     rates: Vec<Rate>,
@@ -264,6 +265,7 @@ fn summary(results: &Results) -> Summary<'_> {
 
 fn stage_json<'a>(results: &Results, stage: &'a StageResult) -> Stage<'a> {
     let together = stage.together.as_ref().map(|together| Together {
+        agents: together.agents,
         from_s: together.from as f64 / 1e9,
         to_s: together.to as f64 / 1e9,
         rates: together

@@ -1,9 +1,11 @@
 //! What was measured: target and workload in a few words, from the configuration that the results carry.
 
-use crate::results::Results;
+use crate::results::{AgentResult, Results};
 use iobench_core::config;
+use iobench_core::message::AgentIndex;
 use iobench_core::plan::{Detail, Entry, Pattern, Plan, SizeSpec, StageKind};
 use iobench_core::stats::Group;
+use std::collections::BTreeSet;
 
 /// What a run was about.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -12,7 +14,8 @@ pub struct Subject {
     pub target: String,
     /// The mix of the timed stages, e.g. `70 % get small/, 30 % put new/ (64 KiB)`.
     pub workload: String,
-    /// Where data was left because the run ended before its cleanup; empty where none was, or none was planned.
+    /// What was left where, because the run or an agent ended before its cleanup; empty where nothing was, or no
+    /// cleanup was planned.
     pub left_behind: String,
 }
 
@@ -21,14 +24,44 @@ pub struct Subject {
 pub fn subject(results: &Results) -> Option<Subject> {
     let run = config::load(&results.header.config, &[], "config.yaml").ok()?;
     let plan = run.plan(u32::MAX, results.header.seed);
-    let begun = |index: usize| results.stages.iter().any(|stage| stage.index as usize == index);
-    let cleanup = plan.stages.iter().position(|stage| matches!(stage.kind, StageKind::Cleanup { .. }));
-    let left = cleanup.is_some_and(|index| !begun(index) && (0..index).any(begun));
     Some(Subject {
         target: target(&plan),
         workload: workload(&plan),
-        left_behind: if left { plan.target.to_string() } else { String::new() },
+        left_behind: left_behind(&plan, results),
     })
+}
+
+fn left_behind(plan: &Plan, results: &Results) -> String {
+    let cleanup = plan.stages.iter().position(|stage| matches!(stage.kind, StageKind::Cleanup { .. }));
+    let Some(cleanup) = cleanup else { return String::new() };
+    let agents = |of: fn(usize, usize) -> bool| -> BTreeSet<AgentIndex> {
+        let stages = results.stages.iter().filter(|stage| of(stage.index as usize, cleanup));
+        stages.flat_map(|stage| stage.agents.iter().map(|part| part.agent)).collect()
+    };
+    let (before, after) =
+        (agents(|stage, cleanup| stage < cleanup), agents(|stage, cleanup| stage == cleanup));
+    let left: Vec<_> = before.difference(&after).map(|agent| results.agent_id(*agent)).collect();
+    match (left.len(), before.len()) {
+        (0, _) => String::new(),
+        (some, all) if some < all => {
+            format!("what {} made is still below {}", left.join(", "), plan.target)
+        }
+        _ => format!("what the run made is still below {}", plan.target),
+    }
+}
+
+/// The file systems and devices below the target, as the agents found them.
+pub(super) fn storage(results: &Results) -> Option<String> {
+    let one = |agent: &AgentResult| {
+        let fact = |name| Some(&agent.capabilities.facts.iter().find(|(known, _)| known == name)?.1);
+        let (kind, device, point) = (fact("filesystem")?, fact("device")?, fact("mounted at")?);
+        Some(format!("{kind} on {device}, mounted at {point}"))
+    };
+    let found: BTreeSet<_> = results.agents.iter().filter_map(one).collect();
+    match found.len() {
+        0..=1 => found.into_iter().next(),
+        several => Some(format!("{several} different ones; environment.json has each agent's")),
+    }
 }
 
 fn target(plan: &Plan) -> String {

@@ -2,9 +2,10 @@
 
 use super::{environment, hlog_header, hlog_lines, json, series_header, series_row, stage_tsv, text, units};
 use crate::results::testing::*;
-use crate::results::{Condition, Place, Record, Results, each_point};
+use crate::results::{AgentRecord, Condition, Place, Record, Results, StageEntry, each_point};
 use iobench_core::controller::{AgentEnd, Label};
-use iobench_core::stats::{Band, Encoded, ErrorClass, Histogram, Operation as Op, Recorder};
+use iobench_core::message::{AgentMessage, Report};
+use iobench_core::stats::{Band, Encoded, ErrorClass, Histogram, Operation as Op, Recorder, Tally};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ put                      100      50.0     0.20 1.00ms 1.00ms 1.00ms 1.00ms 1.00
 workload: 10.0 s, 2 agents
                        count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
 get                       40      4.00     0.02  250µs  200µs  400µs  400µs  400µs  400µs  400µs
-  while all ran, 10.0 s: get 4.00 ops/s, 0.02 MiB/s
+  while all 2 ran, 10.0 s: get 4.00 ops/s, 0.02 MiB/s
 
 agents
   agent-0  completed  ran 10.0 s of 10.0 s (100 %), started +0ns ± 300µs
@@ -60,7 +61,8 @@ put                      100      50.0     0.20 1.00ms 1.00ms 1.00ms 1.00ms 1.00
 workload: 10.0 s, the 1 of 2 agents that completed
                        count     ops/s    MiB/s   mean    p50    p90    p95    p99  p99.9    max
 get                       20      2.00     0.01  150µs  100µs  200µs  200µs  200µs  200µs  200µs
-  not in the result: agent-1 measured 8 get operations in 4.00 s
+  while all 2 ran, 4.00 s: get 4.00 ops/s, 0.02 MiB/s
+  not in the result: agent-1 measured in 4.00 s: 8 get, 2.00 ops/s, p50 300µs, p99 400µs
 
 agents
   agent-0  completed  ran 10.0 s of 10.0 s (100 %), started +0ns ± 300µs
@@ -72,6 +74,52 @@ warning: agent-1: its round trip is 2.1 s; numbers are not affected
 Results: /results/nightly
 "
     );
+}
+
+#[test]
+fn a_stage_that_all_agents_finished_is_complete_in_a_partial_run() {
+    let results = run(partial_run());
+    let labels = |stage: &str| {
+        let table =
+            super::tsv(&results).split("# ").find_map(|table| table.strip_prefix(stage).map(str::to_owned));
+        let rows: Vec<_> = table
+            .unwrap()
+            .lines()
+            .skip(1)
+            .filter(|row| !row.is_empty())
+            .map(|row| row.rsplit('\t').next().unwrap().to_owned())
+            .collect();
+        rows
+    };
+    assert_eq!(labels("prepare\n"), ["complete"; 2]);
+    assert_eq!(labels("workload\n"), ["partial"; 2]);
+}
+
+#[test]
+fn what_a_lost_agent_left_behind_is_told_with_the_storage_that_was_measured() {
+    const CLEANUP: u32 = 2;
+    let (mut header, mut records, outcome) = partial_run();
+    header.config = "target: file:///mnt/t\nduration: 10s\nprepare: {ensure_objects: [{base_uri: d/, count: 2, size: 4KiB}], cleanup: true}\nworkload: [{op: get, path: d/}]\n".to_owned();
+    header.stages.push(StageEntry { name: "cleanup".to_owned(), timed: None });
+    let mut survivor = Agent::new(0, 0);
+    let totals = survivor.totals(CLEANUP, 20, 21, Tally::default());
+    survivor.say(21, Report::StageDone(Box::new(totals)));
+    let Record::Agent(cleaned) = survivor.records.pop().unwrap() else { unreachable!() };
+    records.push(Record::Agent(Box::new(AgentRecord {
+        message: AgentMessage { sequence: 1_000, ..cleaned.message },
+        ..*cleaned
+    })));
+    for record in &mut records {
+        if let Record::Agent(record) = record
+            && let Report::Accepted(capabilities) = &mut record.message.body
+        {
+            let facts = [("filesystem", "ext4"), ("device", "/dev/sdb"), ("mounted at", "/mnt")];
+            capabilities.facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        }
+    }
+    let text = text(&run((header, records, outcome)));
+    assert!(text.contains("\nstorage   ext4 on /dev/sdb, mounted at /mnt\n"), "{text}");
+    assert!(text.contains("Not cleaned up: what agent-1 made is still below file:///mnt/t;"), "{text}");
 }
 
 /// A run with every kind of row: several bands, responses, errors, retries, metadata.
@@ -242,7 +290,7 @@ fn a_tool_at_its_limit_is_named_with_its_signs() {
     (totals.lag, totals.cpu) = (12_000_000, None);
     agent.accepted();
     totals.process_cpu = 8 * SECOND;
-    agent.say(11, iobench_core::message::Report::Completed { totals: vec![totals] });
+    agent.say(11, Report::Completed { totals: vec![totals] });
     let screen = text(&results(header(1, 1), agent.records));
     for sign in ["THE LIMIT", "a completion waited 12.0ms", "this tool used 100 % of the CPUs it may use"] {
         assert!(screen.contains(sign), "{sign} is not in\n{screen}");

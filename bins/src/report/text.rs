@@ -1,10 +1,10 @@
 //! The one screen at the end of a run. At most 100 columns wide, as long as names are short.
 
 use super::bottleneck::bottleneck;
-use super::subject::subject;
+use super::subject::{storage, subject};
 use super::units::{grouped, latency, percent, rate, signed, span};
 use crate::results::{AgentStage, Basis, Condition, Place, Results, StageResult};
-use iobench_core::controller::{AgentEnd, Skew};
+use iobench_core::controller::{AgentEnd, AgentOutcome, Skew};
 use iobench_core::stats::Operation;
 use iobench_core::stats::summary::{Latency, Row, Scope};
 use iobench_core::time::Unix;
@@ -69,6 +69,9 @@ fn headline(out: &mut String, results: &Results) {
         line!(out, "target    {}", subject.target);
         line!(out, "workload  {}", subject.workload);
     }
+    if let Some(storage) = storage(results) {
+        line!(out, "storage   {storage}");
+    }
     if !header.labels.is_empty() {
         let labels: Vec<_> = header.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         line!(out, "{}", labels.join("  "));
@@ -111,7 +114,7 @@ fn stage_table(out: &mut String, results: &Results, stage: &StageResult) {
             .iter()
             .map(|r| format!("{} {} ops/s, {} MiB/s", r.operation, rate(r.ops_per_sec), rate(r.mib_per_sec)));
         let rates = rates.collect::<Vec<_>>().join("; ");
-        line!(out, "  while all ran, {}: {rates}", span(together.duration()));
+        line!(out, "  while all {} ran, {}: {rates}", together.agents, span(together.duration()));
     }
     endpoints(out, stage);
     failures(out, stage);
@@ -218,27 +221,24 @@ fn failures(out: &mut String, stage: &StageResult) {
 fn beside(out: &mut String, results: &Results, stage: &StageResult) {
     for part in stage.agents.iter().filter(|part| !part.counts) {
         let whole = |row: &&Row| matches!(row.scope, Scope::Operation(operation) if !operation.is_part());
-        let rows = part.measured.rows.iter().filter(whole);
-        let counts =
-            rows.map(|row| format!("{} {}", grouped(row.count), scope_name(row))).collect::<Vec<_>>();
-        let counts = if counts.is_empty() { "no".to_owned() } else { counts.join(", ") };
-        let time = span(part.measured.duration);
-        line!(
-            out,
-            "  not in the result: {} measured {counts} operations in {time}",
-            results.agent_id(part.agent)
-        );
+        let rows = part.measured.rows.iter().filter(whole).map(lost_row).collect::<Vec<_>>();
+        let rows = if rows.is_empty() { "nothing".to_owned() } else { rows.join(", ") };
+        let (agent, time) = (results.agent_id(part.agent), span(part.measured.duration));
+        line!(out, "  not in the result: {agent} measured in {time}: {rows}");
     }
     for part in &stage.agents {
         difference(out, results, part);
     }
 }
 
-fn scope_name(row: &Row) -> &'static str {
-    match row.scope {
+fn lost_row(row: &Row) -> String {
+    let name = match row.scope {
         Scope::Operation(operation) | Scope::Band(operation, _) => operation.name(),
         Scope::Group(_) => "operations",
-    }
+    };
+    let (count, ops) = (grouped(row.count), rate(row.ops_per_sec));
+    let (p50, p99) = (latency(row.service.p50), latency(row.service.p99));
+    format!("{count} {name}, {ops} ops/s, p50 {p50}, p99 {p99}")
 }
 
 fn difference(out: &mut String, results: &Results, part: &AgentStage) {
@@ -266,21 +266,23 @@ fn agents_table(out: &mut String, results: &Results) {
             AgentEnd::Failed => "FAILED",
             AgentEnd::Aborted => "aborted",
         };
-        let (ran, planned) = (Duration::from_nanos(outcome.ran), Duration::from_nanos(outcome.planned));
-        let share = percent(outcome.ran as f64, outcome.planned as f64);
         let skew =
             skew(results, index).map(|skew| format!(", started {}", skew_text(skew))).unwrap_or_default();
-        line!(
-            out,
-            "  {:<width$}  {end:<9}  ran {} of {} ({share}){skew}",
-            outcome.id,
-            span(ran),
-            span(planned)
-        );
+        line!(out, "{}", format!("  {:<width$}  {end:<9}{}{skew}", outcome.id, ran(outcome)).trim_end());
         if !outcome.reason.is_empty() {
             line!(out, "  {:<width$}  {}", "", outcome.reason);
         }
     }
+}
+
+/// How much of its timed stages an agent has measured; nothing where there are none.
+fn ran(outcome: &AgentOutcome) -> String {
+    if outcome.planned == 0 {
+        return String::new();
+    }
+    let (ran, planned) = (Duration::from_nanos(outcome.ran), Duration::from_nanos(outcome.planned));
+    let share = percent(outcome.ran as f64, outcome.planned as f64);
+    format!("  ran {} of {} ({share})", span(ran), span(planned))
 }
 
 /// The agent's start of the first timed stage.
@@ -351,11 +353,8 @@ fn remarks(out: &mut String, results: &Results) {
         line!(out, "warning: {loss}");
     }
     if let Some(left) = subject(results).map(|subject| subject.left_behind).filter(|left| !left.is_empty()) {
-        line!(
-            out,
-            "Not cleaned up: what the run made is still below {left}; remove it by running the same file with"
-        );
-        line!(out, "  --set prepare.cleanup_only=true");
+        line!(out, "Not cleaned up: {left};");
+        line!(out, "  remove it by running the same file with --set prepare.cleanup_only=true");
     }
 }
 
@@ -363,7 +362,9 @@ fn tool(out: &mut String, results: &Results) {
     let found = bottleneck(results);
     if found.signs.is_empty() {
         let lag = latency(found.lag.as_secs_f64() * 1e6);
-        let busy = found.busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
+        // Others that kept the CPUs busy have a line of their own.
+        let busy = found.busy.filter(|_| found.disturbed.is_empty());
+        let busy = busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
         line!(out, "This tool was not the limit: completions waited at most {lag} for it{busy}.");
     } else {
         line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");

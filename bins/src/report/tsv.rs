@@ -26,10 +26,10 @@ const SERIES: &str = "agent_id\ttimestamp_epoch_ms\telapsed_s\tstage\t\
 /// Every stage's table, each after a line with its name: what `iobench report --format tsv` prints.
 #[must_use]
 pub fn tsv(results: &Results) -> String {
-    let tables = results
-        .stages
-        .iter()
-        .map(|stage| format!("# {}\n{}", field(&stage.name), stage_tsv(&stage.total, results.outcome.label)));
+    let tables = results.stages.iter().map(|stage| {
+        let label = stage.label(results.outcome.label, results.agents.len());
+        format!("# {}\n{}", field(&stage.name), stage_tsv(&stage.total, label))
+    });
     tables.collect::<Vec<_>>().join("\n")
 }
 

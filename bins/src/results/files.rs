@@ -30,12 +30,12 @@ pub(super) fn write(
     results: &Results,
     source: &Source,
 ) -> Result<PathBuf, FinalError> {
-    let label = results.outcome.label;
     put(&mut directory, "config.yaml", &results.header.config)?;
     put(&mut directory, "environment.json", &report::environment(results))?;
     put(&mut directory, "summary.json", &report::json(results))?;
     let folders = agent_folders(results);
     for (name, stage) in stage_files(results) {
+        let label = stage.label(results.outcome.label, results.agents.len());
         put(&mut directory, &name, &report::stage_tsv(&stage.total, label))?;
         for part in &stage.agents {
             if let Some(folder) = folders.get(part.agent.0 as usize) {

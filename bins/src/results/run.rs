@@ -9,7 +9,7 @@ use super::record::{Header, StageEntry};
 use super::source::{Losses, Source};
 use super::timeline::Timeline;
 use super::together::{Together, together};
-use iobench_core::controller::{AgentEnd, AgentOutcome, Outcome};
+use iobench_core::controller::{AgentEnd, AgentOutcome, Label, Outcome};
 use iobench_core::message::{AgentIndex, Capabilities};
 use iobench_core::stats::summary::{self, EndpointRow, Row, rows};
 use iobench_core::stats::{Difference, StageAccount, StageTotals, Tally, merge_tallies};
@@ -78,7 +78,7 @@ pub struct StageResult {
     pub basis: Basis,
     /// Those together.
     pub total: Measured,
-    /// The time when all of those ran; `None` for one agent, and where there is no such time.
+    /// The time when all that measured anything ran; `None` for one agent, and where there is no such time.
     pub together: Option<Together>,
     /// Everyone who measured anything, in configured order.
     pub agents: Vec<AgentStage>,
@@ -178,6 +178,13 @@ impl StageResult {
     /// The agents whose measurements are the result.
     pub fn counted(&self) -> impl Iterator<Item = &AgentStage> {
         self.agents.iter().filter(|agent| agent.counts)
+    }
+
+    /// What its numbers may claim, in a run with this label: a stage that every agent finished is whole.
+    #[must_use]
+    pub fn label(&self, run: Label, agents: usize) -> Label {
+        let whole = self.basis == Basis::Finished && self.counted().count() == agents;
+        if whole { Label::Complete } else { run }
     }
 
     /// Whether intervals are missing from the time series, so that it does not add up to the totals.

@@ -1,4 +1,4 @@
-//! The time when all agents of a stage ran: between the last start and the first end.
+//! The time when all agents of a stage ran, also those that were lost later: between the last start and the first end.
 
 use super::journal::ReadError;
 use super::record::{AgentRecord, Record};
@@ -13,6 +13,8 @@ use std::time::Duration;
 /// counts is taken.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Together {
+    /// How many.
+    pub agents: usize,
     /// When the last agent began to measure, nanoseconds after the stage's start.
     pub from: i64,
     /// When the first one ended.
@@ -57,7 +59,7 @@ pub(super) fn together(source: &Source, stages: &mut [StageResult]) -> Result<()
         }
     })?;
     // Rates of a time series with holes would be too low.
-    for stage in stages.iter_mut().filter(|stage| stage.counted().all(|part| part.difference.is_none())) {
+    for stage in stages.iter_mut().filter(|stage| !stage.series_incomplete()) {
         stage.together = windows.remove(&stage.index).map(Window::finish);
     }
     Ok(())
@@ -79,11 +81,11 @@ struct Share {
 
 impl Window {
     fn of(stage: &StageResult) -> Option<Self> {
-        let several = stage.timed.is_some() && stage.counted().count() > 1;
+        let several = stage.timed.is_some() && stage.agents.len() > 1;
         let at = |agent, instant| stage.timeline.elapsed(agent, instant);
-        let from = stage.counted().map(|part| at(part.agent, part.totals.from)).max()?;
-        let to = stage.counted().map(|part| at(part.agent, part.totals.to)).min()?;
-        let agents = stage.counted().map(|part| (part.agent, Share::default())).collect();
+        let from = stage.agents.iter().map(|part| at(part.agent, part.totals.from)).max()?;
+        let to = stage.agents.iter().map(|part| at(part.agent, part.totals.to)).min()?;
+        let agents = stage.agents.iter().map(|part| (part.agent, Share::default())).collect();
         (several && to > from).then_some(Self { from, to, agents })
     }
 
@@ -106,6 +108,7 @@ impl Window {
     }
 
     fn finish(self) -> Together {
+        let agents = self.agents.len();
         let mut rates: BTreeMap<Operation, (f64, f64)> = BTreeMap::new();
         for share in self.agents.values().filter(|share| !share.time.is_zero()) {
             for (&operation, &(count, bytes)) in &share.operations {
@@ -118,6 +121,6 @@ impl Window {
             .into_iter()
             .map(|(operation, (ops_per_sec, mib_per_sec))| Rate { operation, ops_per_sec, mib_per_sec })
             .collect();
-        Together { from: self.from, to: self.to, rates }
+        Together { agents, from: self.from, to: self.to, rates }
     }
 }
