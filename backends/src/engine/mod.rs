@@ -4,6 +4,7 @@
 //! stage's threads and collects what they count; each thread keeps its share of the concurrency in flight on its own
 //! executor. They meet only at the start, at the end, and once an interval when a thread swaps its recorder.
 
+mod advice;
 mod after;
 mod connect;
 mod control;

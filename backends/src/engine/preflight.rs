@@ -229,7 +229,7 @@ fn check_space(plan: &Plan, dataset: &Dataset) -> Result<(), Failure> {
 }
 
 /// Bytes of this agent's part of a pool.
-fn estimate(plan: &Plan, dataset: &Dataset, id: PoolId) -> u64 {
+pub(super) fn estimate(plan: &Plan, dataset: &Dataset, id: PoolId) -> u64 {
     let list = Worklist::new(&[id], dataset.keys(), plan.share);
     let mean = plan.pools[usize::from(id.0)].sizes.mean();
     #[expect(clippy::cast_sign_loss, reason = "sizes are not negative, and `as` saturates")]
@@ -253,28 +253,6 @@ fn present(plan: &Plan, dataset: &Dataset, id: PoolId) -> u64 {
     sample.fold(0_u64, u64::saturating_add).saturating_mul(step)
 }
 
-/// Reads that the page cache serves measure memory.
-pub(super) fn cache_warning(plan: &Plan, dataset: &Dataset, memory: u64) -> Option<String> {
-    let mut pools = Vec::new();
-    for stage in &plan.stages {
-        let StageKind::Execute { entries, .. } = &stage.kind else { continue };
-        let reads =
-            entries.iter().filter(|entry| matches!(entry.operation, Operation::Get | Operation::Read));
-        pools.extend(reads.map(|entry| entry.pool));
-    }
-    pools.sort_unstable();
-    pools.dedup();
-    let size = pools.iter().fold(0_u64, |sum, &id| sum.saturating_add(estimate(plan, dataset, id)));
-    (!pools.is_empty() && size < memory).then(|| {
-        format!(
-            "the {} that are read fit into this host's memory ({} available): reads will measure the page cache; use \
-             direct://, set `file.cache: drop`, or prepare more",
-            bytes(size),
-            bytes(memory)
-        )
-    })
-}
-
 /// Whether the plan writes anything.
 pub(super) fn writes(plan: &Plan) -> bool {
     plan.stages.iter().any(|stage| match &stage.kind {
@@ -294,7 +272,7 @@ pub(super) fn writes(plan: &Plan) -> bool {
 }
 
 /// A size for a person.
-fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64;
     let mut unit = "bytes";

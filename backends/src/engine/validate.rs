@@ -1,10 +1,11 @@
 //! From a configuration to a run that can be carried out here. Writes nothing, changes nothing.
 
+use super::advice::advice;
 use super::dataset::Dataset;
 use super::prepared::Prepared;
 use super::{connect, preflight};
 use crate::backend::{Backend, UringProbe};
-use crate::host;
+use crate::host::{self, Mount};
 use crate::storage::Storage;
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
 use iobench_core::plan::{Plan, Scheme};
@@ -87,13 +88,8 @@ fn capabilities(plan: &Plan, dataset: &Dataset, backend: &Backend) -> Capabiliti
     let mut warnings = backend.warnings().to_vec();
     if is_file(plan) {
         let mount = host::mount_of(&host::nearest_existing(Path::new(&plan.target.path)));
-        if let Some(mount) = &mount {
-            facts.extend(mount.facts());
-        }
-        let in_memory = mount.is_some_and(|mount| mount.is_memory());
-        if !is_direct(plan) && !plan.file.drop_cache && !in_memory {
-            warnings.extend(preflight::cache_warning(plan, dataset, memory));
-        }
+        facts.extend(mount.iter().flat_map(Mount::facts));
+        warnings.extend(advice(plan, dataset, mount.as_ref(), memory));
     }
     Capabilities {
         version: env!("CARGO_PKG_VERSION").to_owned(),

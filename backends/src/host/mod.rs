@@ -4,7 +4,7 @@ mod cpu;
 mod mounts;
 
 pub(crate) use cpu::CpuMeter;
-pub(crate) use mounts::mount_of;
+pub(crate) use mounts::{Mount, mount_of};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Which file system and device a path is on.
 
+use std::fmt;
 use std::path::Path;
 
 /// A line of `/proc/self/mountinfo` (see proc_pid_mountinfo(5)).
@@ -41,6 +42,12 @@ fn parse(line: &str) -> Option<Mount> {
         options: format!("{options},{more}"),
         device: device.to_owned(),
     })
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}, mounted at {}", self.kind, self.source, self.point)
+    }
 }
 
 impl Mount {

@@ -42,11 +42,11 @@ const SIZES: [(&[&str], u128); 11] = [
     (&["MiB", "Mi"], 1 << 20),
     (&["KiB", "Ki"], 1 << 10),
     (&["B", ""], 1),
-    (&["KB", "K"], 1_000),
-    (&["MB", "M"], 1_000_000),
-    (&["GB", "G"], 1_000_000_000),
-    (&["TB", "T"], 1_000_000_000_000),
-    (&["PB", "P"], 1_000_000_000_000_000),
+    (&["KB"], 1_000),
+    (&["MB"], 1_000_000),
+    (&["GB"], 1_000_000_000),
+    (&["TB"], 1_000_000_000_000),
+    (&["PB"], 1_000_000_000_000_000),
 ];
 
 /// What the three have in common.
@@ -111,8 +111,8 @@ impl Quantity for Size {
         if !after.is_empty() {
             return Err(format!("`{after}` follows the size"));
         }
-        let factor = unit_factor(&SIZES, unit, str::eq_ignore_ascii_case)
-            .ok_or_else(|| unknown_unit(unit, "B KiB KB MiB MB GiB GB TiB TB"))?;
+        let factor =
+            unit_factor(&SIZES, unit, str::eq_ignore_ascii_case).ok_or_else(|| unknown_size(unit))?;
         let bytes = number.times(factor, "bytes")?;
         u64::try_from(bytes).map(Self).map_err(|_| "it is larger than any storage".to_owned())
     }
@@ -123,6 +123,17 @@ impl Quantity for Size {
 
     fn from_fraction(number: f64) -> Result<Self, String> {
         whole(number).map(Self)
+    }
+}
+
+/// A single letter is 1000 to some tools and 1024 to others: to guess would change what is measured.
+fn unknown_size(unit: &str) -> String {
+    let letter = unit.to_ascii_uppercase();
+    match &*letter {
+        "K" | "M" | "G" | "T" | "P" => format!(
+            "`{unit}` may mean powers of 1024 or of 1000; write `{letter}iB` for the first, `{letter}B` for the second"
+        ),
+        _ => unknown_unit(unit, "B KiB KB MiB MB GiB GB TiB TB"),
     }
 }
 
@@ -369,7 +380,6 @@ mod tests {
             ("4KiB", 4096),
             ("4Ki", 4096),
             ("4KB", 4000),
-            ("4k", 4000),
             ("4 kib", 4096),
             ("1MiB", 1 << 20),
             ("1.5MiB", 3 << 19),
@@ -379,6 +389,10 @@ mod tests {
             ("12B", 12),
         ] {
             assert_eq!(size(text), expected, "{text}");
+        }
+        for letter in ["4k", "64K", "1 M", "2g"] {
+            let refusal = Size::from_text(letter).unwrap_err();
+            assert!(refusal.contains("may mean powers of 1024 or of 1000"), "{letter}: {refusal}");
         }
     }
 

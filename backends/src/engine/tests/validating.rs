@@ -1,6 +1,7 @@
 //! What is refused before anything is touched.
 
 use super::*;
+use iobench_core::plan::Fsync;
 
 fn refused(plan: Plan, class: FailureClass, says: &[&str]) {
     let failure = Rig::new(plan).validate().unwrap_err();
@@ -204,9 +205,35 @@ fn a_data_set_that_fits_into_memory_is_warned_about_on_a_real_disk() {
         vec![prepare(&[0]), execute(100, vec![entry(Operation::Get, 0)])],
     );
     let warnings = |plan: &Plan| Rig::new(plan.clone()).validate().unwrap().warnings;
-    assert!(warnings(&plan).iter().any(|warning| warning.contains("page cache")));
+    assert!(
+        warnings(&plan)[0].ends_with("reads will measure the page cache; use direct://, or prepare more")
+    );
+    plan.file.drop_cache = true;
+    assert!(warnings(&plan)[0].contains("what is read again is read from it"));
     plan.file.direct = true;
     assert_eq!(warnings(&plan), [""; 0]);
+}
+
+#[test]
+fn writes_that_nobody_waits_for_are_warned_about() {
+    let directory = on_disk();
+    let stages = vec![execute(100, vec![entry(Operation::Put, 0)])];
+    let mut plan = files(directory.path(), vec![prepared(10, 1000)], stages);
+    let warnings = |plan: &Plan| Rig::new(plan.clone()).validate().unwrap().warnings;
+    assert!(warnings(&plan)[0].contains("nothing waits for the device (`file.fsync: never`)"));
+    plan.file.fsync = Fsync::Each;
+    assert_eq!(warnings(&plan), [""; 0]);
+}
+
+#[test]
+fn a_directory_that_is_missing_two_deep_may_be_a_disk_that_is_not_mounted() {
+    let directory = memory();
+    let stages = || vec![prepare(&[0]), execute(100, vec![entry(Operation::Get, 0)])];
+    let below = |path: &str| files(&directory.path().join(path), vec![prepared(10, 1000)], stages());
+    let warnings = |plan: Plan| Rig::new(plan).validate().unwrap().warnings;
+    assert_eq!(warnings(below("")), [""; 0], "its own directory is made");
+    let told = warnings(below("mistyped"));
+    assert!(told[0].contains("mistyped does not exist: it is made on tmpfs on "), "{told:?}");
 }
 
 #[test]
