@@ -24,21 +24,19 @@ pub(super) fn reach(plan: &Plan, backend: &Backend) -> Result<(), Failure> {
     if !plan.target.scheme.is_object_store() {
         return Ok(());
     }
-    if plan.storage.endpoints.len() < 2 {
-        return list(backend.storage());
+    let named = |endpoint: &String, failure: Failure| {
+        let message = format!("endpoint {endpoint}: {}", failure.message);
+        Failure::new(failure.class, message, failure.next_step)
+    };
+    match &*plan.storage.endpoints {
+        [] => list(backend.storage()),
+        [one] => list(backend.storage()).map_err(|failure| named(one, failure)),
+        several => several.iter().try_for_each(|endpoint| {
+            let alone = StorageOptions { endpoints: vec![endpoint.clone()], ..plan.storage.clone() };
+            let backend = Backend::open(&plan.target, &plan.file, &alone)?;
+            list(backend.storage()).map_err(|failure| named(endpoint, failure))
+        }),
     }
-    for endpoint in &plan.storage.endpoints {
-        let alone = StorageOptions { endpoints: vec![endpoint.clone()], ..plan.storage.clone() };
-        let backend = Backend::open(&plan.target, &plan.file, &alone)?;
-        list(backend.storage()).map_err(|failure| {
-            Failure::new(
-                failure.class,
-                format!("endpoint {endpoint}: {}", failure.message),
-                &failure.next_step,
-            )
-        })?;
-    }
-    Ok(())
 }
 
 fn list(storage: &Arc<dyn Storage>) -> Result<(), Failure> {

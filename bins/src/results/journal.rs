@@ -59,6 +59,14 @@ pub enum ReadError {
     /// It cannot be opened or read.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// There is none.
+    #[error(
+        "{path} holds no journal; give a results directory, as `./iobench-20260101T000000Z-name-0123abcd`"
+    )]
+    Missing {
+        /// The directory.
+        path: String,
+    },
     /// It is something else.
     #[error("{path} is not a journal of iobench; give a results directory, or one that an agent kept")]
     Foreign {

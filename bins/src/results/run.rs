@@ -132,7 +132,11 @@ pub struct AgentStage {
 impl Results {
     /// Reads a results directory: finished, still written or interrupted.
     pub fn open(directory: &Path) -> Result<Self, ReadError> {
-        let source = Source::journal(directory.join(JOURNAL));
+        let journal = directory.join(JOURNAL);
+        if !journal.try_exists().unwrap_or(true) {
+            return Err(ReadError::Missing { path: directory.display().to_string() });
+        }
+        let source = Source::journal(journal);
         Self::fold(&source, condition(directory), Place::Directory(directory.to_owned()))
     }
 

@@ -93,7 +93,7 @@ fn a_record_of_a_kind_from_the_future_is_passed_over_and_said() {
 fn what_is_no_journal_is_refused_with_its_path() {
     let place = tempfile::tempdir().unwrap();
     let write = |bytes: &[u8]| fs::write(place.path().join(JOURNAL), bytes).unwrap();
-    assert!(matches!(Results::open(place.path()), Err(ReadError::Path(_))));
+    assert!(matches!(Results::open(place.path()), Err(ReadError::Missing { .. })));
     write(b"something else entirely");
     let error = Results::open(place.path()).unwrap_err().to_string();
     assert!(error.contains(place.path().to_str().unwrap()) && error.contains("not a journal"), "{error}");
