@@ -30,6 +30,12 @@ impl Fault {
         Self { class, code: 0 }
     }
 
+    /// More data came than there should be, in an answer with this HTTP status, which is one of success.
+    #[must_use]
+    pub fn excess(status: u32) -> Self {
+        Self { class: ErrorClass::Corrupt, code: status }
+    }
+
     /// The same with the place, for a person.
     #[must_use]
     pub fn at(self, what: &'static str, place: impl Into<String>) -> StorageError {
@@ -52,6 +58,12 @@ impl From<&std::io::Error> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, i32::try_from(self.code)) {
+            (200, _) if self.class == ErrorClass::Corrupt => {
+                f.write_str("more came than was asked for (HTTP 200; does the store ignore ranges, or is the object larger?)")
+            }
+            (HTTP..300, _) if self.class == ErrorClass::Corrupt => {
+                write!(f, "more came than was asked for (HTTP {})", self.code)
+            }
             (HTTP.., _) => write!(f, "{} (HTTP {})", self.class.name().replace('_', " "), self.code),
             (1.., Ok(errno)) => write!(f, "{}", std::io::Error::from_raw_os_error(errno)),
             _ => f.write_str(self.class.name()),
@@ -137,6 +149,17 @@ mod tests {
         let denied =
             Fault { class: ErrorClass::NotFound, code: 404 }.at("list", "s3://b").because("NoSuchBucket");
         assert_eq!(denied.to_string(), "cannot list `s3://b`: not found (HTTP 404): NoSuchBucket");
+    }
+
+    #[test]
+    fn an_answer_with_too_much_says_so() {
+        let range = Fault::excess(206).at("get", "s3://b/x").to_string();
+        assert_eq!(range, "cannot get `s3://b/x`: more came than was asked for (HTTP 206)");
+        let whole = Fault::excess(200).at("get", "s3://b/x").to_string();
+        assert!(
+            whole.contains("more came than was asked for (HTTP 200; does the store ignore ranges"),
+            "{whole}"
+        );
     }
 
     #[test]
