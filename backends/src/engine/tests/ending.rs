@@ -130,6 +130,27 @@ fn reads(directory: &Path) -> Plan {
 }
 
 #[test]
+fn a_panic_is_our_bug_and_the_other_threads_results_are_kept() {
+    let mut plan =
+        plan("null://", vec![prepared(10, 1)], vec![execute(60_000, vec![entry(Operation::Get, 0)])]);
+    plan.name = BUGGY.to_owned();
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let begun = Instant::now();
+    let ran = rig.run(0);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let failure = ran.failure.unwrap();
+    assert_eq!(failure.class, FailureClass::Internal);
+    assert!(failure.to_string().contains("`work-0` panicked: two and two are five"), "{failure}");
+    assert!(failure.to_string().contains("please report this"), "{failure}");
+    let totals = ran.totals.unwrap();
+    assert!(count(&totals, Operation::Get) > 0, "what the other thread did");
+    assert_eq!(fact(&totals, "stuck operations"), None);
+    rig.set(|plan| plan.name.clear());
+    rig.validate().unwrap();
+}
+
+#[test]
 fn too_many_errors_fail_the_stage_with_what_was_done() {
     let directory = memory();
     let mut rig = Rig::new(reads(directory.path()));
