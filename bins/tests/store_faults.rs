@@ -324,3 +324,25 @@ fn tls_is_trusted_with_the_right_roots_only() {
     assert!(code == 0 && stdout.starts_with("COMPLETE"), "{stdout}{stderr}");
     assert!(proxy.count(|seen| seen.method == "PUT" && seen.status == Some(200)) > 0);
 }
+
+#[test]
+fn what_clean_up_cannot_delete_is_an_error_only_while_it_is_there() {
+    // A store that answers 500 …
+    let wrong = || Rule::new(Fault::status(500, "InternalError")).method("DELETE").path("/prepared-");
+    let deletes = "{op: delete, path: objects/}";
+    let errors = |workload: &str, rule: Rule| {
+        let scene = Scene::new();
+        scene.proxy.add(rule);
+        let ended = scene.run(&[workload], PATIENT, &["--set", "prepare.cleanup=true"]);
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        let mut stages = ended.summary["stages"].as_array().unwrap().iter();
+        let errors = &stages.find(|stage| stage["name"] == "cleanup").unwrap()["errors"];
+        errors.as_array().unwrap().iter().map(|error| error["count"].as_u64().unwrap()).sum::<u64>()
+    };
+    // … once, to the first of four, and it is there; …
+    assert_eq!(errors(STATS, wrong().first(1)), 0);
+    // … to whatever was deleted already, as one does that is looking first while another delete is going on; …
+    assert_eq!(errors(deletes, wrong().from(5)), 0);
+    // … always.
+    assert_eq!(errors(STATS, wrong()), 4);
+}
