@@ -15,6 +15,9 @@ pub struct Fault {
 impl Fault {
     /// Less data came or went than there should be.
     pub const TRUNCATED: Self = Self { class: ErrorClass::Truncated, code: 0 };
+    /// Something is there under the name of an object, and is neither a file nor a block device. The number is that of
+    /// `ESPIPE`, which tells the same of what has no offsets.
+    pub const NOT_A_FILE: Self = Self { class: ErrorClass::Invalid, code: libc::ESPIPE.unsigned_abs() };
     /// It took too long and was given up.
     pub const TIMEOUT: Self = Self { class: ErrorClass::Timeout, code: 0 };
 
@@ -57,6 +60,9 @@ impl From<&std::io::Error> for Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NOT_A_FILE {
+            return f.write_str("it is neither a regular file nor a block device");
+        }
         match (self.code, i32::try_from(self.code)) {
             (200, _) if self.class == ErrorClass::Corrupt => {
                 f.write_str("more came than was asked for (HTTP 200; does the store ignore ranges, or is the object larger?)")

@@ -213,7 +213,7 @@ fn a_store_that_asks_for_a_pause_gets_it_and_no_latency_holds_it() {
 fn a_slow_first_byte_shows_in_the_get_and_in_its_part_and_nowhere_else() {
     let scene = Scene::new();
     scene.break_gets(Rule::new(Fault::SlowFirstByte(Duration::from_millis(200))));
-    let ended = scene.run(&[GETS, STATS], PATIENT, &[]);
+    let ended = scene.run(&[GETS, STATS], PATIENT, &["--set", "duration=2s"]);
     assert_eq!((ended.code, ended.errors()), (0, vec![]), "{}{}", ended.stdout, ended.stderr);
     let time = |operation: &str, which: &str| ended.row(operation)["service_us"][which].as_f64().unwrap();
     assert!(time("first_byte", "min") >= 200e3 && time("get", "min") >= time("first_byte", "min"));
