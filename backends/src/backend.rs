@@ -119,6 +119,12 @@ impl Backend {
         &self.warnings
     }
 
+    /// Threads that its executors start for so many operations in flight.
+    #[must_use]
+    pub fn threads(&self, operations: u32) -> u32 {
+        if matches!(self.kind, Kind::Posix(_)) { operations } else { 0 }
+    }
+
     /// An executor; call it on the thread that will use it.
     pub fn executor(&self, spec: ExecutorSpec) -> Result<Box<dyn Executor>, StorageError> {
         Ok(match &self.kind {

@@ -15,6 +15,9 @@ pub struct Fault {
 impl Fault {
     /// Less data came or went than there should be.
     pub const TRUNCATED: Self = Self { class: ErrorClass::Truncated, code: 0 };
+    /// Something is there under the name of an object, and is neither a file nor a block device. The number is that of
+    /// `ESPIPE`, which tells the same of what has no offsets.
+    pub const NOT_A_FILE: Self = Self { class: ErrorClass::Invalid, code: libc::ESPIPE.unsigned_abs() };
     /// It took too long and was given up.
     pub const TIMEOUT: Self = Self { class: ErrorClass::Timeout, code: 0 };
 
@@ -28,6 +31,12 @@ impl Fault {
     #[must_use]
     pub fn of(class: ErrorClass) -> Self {
         Self { class, code: 0 }
+    }
+
+    /// More data came than there should be, in an answer with this HTTP status, which is one of success.
+    #[must_use]
+    pub fn excess(status: u32) -> Self {
+        Self { class: ErrorClass::Corrupt, code: status }
     }
 
     /// The same with the place, for a person.
@@ -51,7 +60,16 @@ impl From<&std::io::Error> for Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NOT_A_FILE {
+            return f.write_str("it is neither a regular file nor a block device");
+        }
         match (self.code, i32::try_from(self.code)) {
+            (200, _) if self.class == ErrorClass::Corrupt => {
+                f.write_str("more came than was asked for (HTTP 200; does the store ignore ranges, or is the object larger?)")
+            }
+            (HTTP..300, _) if self.class == ErrorClass::Corrupt => {
+                write!(f, "more came than was asked for (HTTP {})", self.code)
+            }
             (HTTP.., _) => write!(f, "{} (HTTP {})", self.class.name().replace('_', " "), self.code),
             (1.., Ok(errno)) => write!(f, "{}", std::io::Error::from_raw_os_error(errno)),
             _ => f.write_str(self.class.name()),
@@ -137,6 +155,17 @@ mod tests {
         let denied =
             Fault { class: ErrorClass::NotFound, code: 404 }.at("list", "s3://b").because("NoSuchBucket");
         assert_eq!(denied.to_string(), "cannot list `s3://b`: not found (HTTP 404): NoSuchBucket");
+    }
+
+    #[test]
+    fn an_answer_with_too_much_says_so() {
+        let range = Fault::excess(206).at("get", "s3://b/x").to_string();
+        assert_eq!(range, "cannot get `s3://b/x`: more came than was asked for (HTTP 206)");
+        let whole = Fault::excess(200).at("get", "s3://b/x").to_string();
+        assert!(
+            whole.contains("more came than was asked for (HTTP 200; does the store ignore ranges"),
+            "{whole}"
+        );
     }
 
     #[test]

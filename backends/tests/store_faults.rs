@@ -5,7 +5,7 @@ mod common;
 
 use common::{Bench, anonymous, open, task};
 use iobench_backends::error::{Fault, StorageError};
-use iobench_backends::executor::{Completion, Manner, Outcome};
+use iobench_backends::executor::{Completion, Manner, Outcome, Task};
 use iobench_core::plan::{Credentials, Multipart, Ranges, Reference, Spread, StorageOptions};
 use iobench_core::stats::{ErrorClass, Operation};
 use iobench_servers::{Authority, Fault as Wrong, Proxy, Refused, Rule, S3sFs};
@@ -99,6 +99,30 @@ fn bodies_that_break_are_truncated_or_the_network() {
     assert_eq!(scene.get(Wrong::Shorten { by: 1 }), Fault::TRUNCATED);
     assert_eq!(scene.get(Wrong::Reset { after: 100_000 }).class, ErrorClass::Network);
     assert_eq!(scene.get(Wrong::Reset { after: 0 }).class, ErrorClass::Network);
+}
+
+#[test]
+fn bodies_with_more_than_was_asked_for_are_corrupt() {
+    let scene = Scene::new();
+    assert_eq!(scene.get(Wrong::Lengthen { by: 1 }), Fault::excess(200));
+    let ranges = StorageOptions {
+        ranges: Some(Ranges { threshold: 1, chunk_size: 100_000, concurrency: 2 }),
+        ..anonymous()
+    };
+    let part = Task { manner: Manner::Range, offset: 1000, ..task(Operation::Get, 0, 2000) };
+    let whole = task(Operation::Get, 0, SIZE);
+    let block = Task { offset: 4096, ..task(Operation::Read, 0, 4096) };
+    for (wrong, status) in [(Wrong::IgnoreRange, 200), (Wrong::Lengthen { by: 1 }, 206)] {
+        scene.proxy.heal();
+        scene.proxy.add(Rule::new(wrong.clone()));
+        for (task, storage) in [(part, anonymous()), (block, anonymous()), (whole, ranges.clone())] {
+            let outcome = scene.bench(1, &storage).run_one(task);
+            assert_eq!(outcome, Outcome::Failed(Fault::excess(status)), "{wrong:?}: {task:?}");
+        }
+    }
+    scene.proxy.heal();
+    assert_eq!(scene.bench(1, &ranges).run_one(whole), Outcome::Done(SIZE));
+    assert_eq!(scene.bench(1, &anonymous()).run_one(part), Outcome::Done(2000));
 }
 
 #[test]
@@ -317,7 +341,7 @@ fn a_waker_ends_a_turn() {
 fn objects_that_are_to_be_new_are_never_written_twice() {
     let scene = Scene::new();
     let mut bench = scene.bench(1, &anonymous());
-    let new = iobench_backends::executor::Task { manner: Manner::IfAbsent, ..task(Operation::Put, 0, 10) };
+    let new = Task { manner: Manner::IfAbsent, ..task(Operation::Put, 0, 10) };
     let Outcome::Failed(fault) = bench.run_one(new) else { panic!("it is there") };
     assert_eq!(fault.class, ErrorClass::Exists);
 }

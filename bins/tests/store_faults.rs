@@ -213,7 +213,7 @@ fn a_store_that_asks_for_a_pause_gets_it_and_no_latency_holds_it() {
 fn a_slow_first_byte_shows_in_the_get_and_in_its_part_and_nowhere_else() {
     let scene = Scene::new();
     scene.break_gets(Rule::new(Fault::SlowFirstByte(Duration::from_millis(200))));
-    let ended = scene.run(&[GETS, STATS], PATIENT, &[]);
+    let ended = scene.run(&[GETS, STATS], PATIENT, &["--set", "duration=2s"]);
     assert_eq!((ended.code, ended.errors()), (0, vec![]), "{}{}", ended.stdout, ended.stderr);
     let time = |operation: &str, which: &str| ended.row(operation)["service_us"][which].as_f64().unwrap();
     assert!(time("first_byte", "min") >= 200e3 && time("get", "min") >= time("first_byte", "min"));
@@ -323,4 +323,26 @@ fn tls_is_trusted_with_the_right_roots_only() {
     ]);
     assert!(code == 0 && stdout.starts_with("COMPLETE"), "{stdout}{stderr}");
     assert!(proxy.count(|seen| seen.method == "PUT" && seen.status == Some(200)) > 0);
+}
+
+#[test]
+fn what_clean_up_cannot_delete_is_an_error_only_while_it_is_there() {
+    // A store that answers 500 …
+    let wrong = || Rule::new(Fault::status(500, "InternalError")).method("DELETE").path("/prepared-");
+    let deletes = "{op: delete, path: objects/}";
+    let errors = |workload: &str, rule: Rule| {
+        let scene = Scene::new();
+        scene.proxy.add(rule);
+        let ended = scene.run(&[workload], PATIENT, &["--set", "prepare.cleanup=true"]);
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        let mut stages = ended.summary["stages"].as_array().unwrap().iter();
+        let errors = &stages.find(|stage| stage["name"] == "cleanup").unwrap()["errors"];
+        errors.as_array().unwrap().iter().map(|error| error["count"].as_u64().unwrap()).sum::<u64>()
+    };
+    // … once, to the first of four, and it is there; …
+    assert_eq!(errors(STATS, wrong().first(1)), 0);
+    // … to whatever was deleted already, as one does that is looking first while another delete is going on; …
+    assert_eq!(errors(deletes, wrong().from(5)), 0);
+    // … always.
+    assert_eq!(errors(STATS, wrong()), 4);
 }

@@ -7,6 +7,7 @@ use super::seat::Report;
 use super::stage::{Ended, Stage};
 use super::validate::{Limits, Loader, validate};
 use crate::executor::Clock;
+use crate::host;
 use iobench_core::engine::{EngineCommand, EngineEvent, EngineEvents, Epoch};
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
 use std::sync::Arc;
@@ -115,8 +116,7 @@ impl Coordinator {
             Ok(_) => self.job = Job::Validating(epoch),
             Err(error) => {
                 let message = format!("cannot start a thread: {error}");
-                let next = "raise this user's limit of threads (ulimit -u)";
-                self.failed(epoch, Failure::new(FailureClass::Resource, message, next));
+                self.failed(epoch, Failure::new(FailureClass::Resource, message, host::MORE_THREADS));
             }
         }
     }

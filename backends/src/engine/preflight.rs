@@ -5,7 +5,7 @@ use super::prepared::buffer;
 use super::validate::{is_direct, is_file};
 use crate::error::Fault;
 use crate::executor::{ObjectId, Objects};
-use crate::host;
+use crate::host::{self, ThreadLimit};
 use crate::storage::Storage;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Plan, PoolId, Share, StageKind};
@@ -22,6 +22,8 @@ const SAMPLES: u64 = 10_000;
 const FILES_RESERVED: u64 = 256;
 /// No thread keeps more files open than this.
 const FILES_MAX: u64 = 8192;
+/// Threads for everything that is not work.
+const THREADS_RESERVED: u64 = 16;
 /// A recorder's cell, bytes.
 const CELL: u64 = 270 << 10;
 /// A thread's stack and other memory, bytes.
@@ -147,6 +149,20 @@ pub(super) fn check_objects(plan: &Plan, dataset: &Dataset, storage: &dyn Storag
         }
     }
     Ok(())
+}
+
+/// Whether this host lets us have so many threads, `engine` of them for the operations in flight.
+pub(super) fn check_threads(engine: u32, threads: u32, limit: ThreadLimit) -> Result<(), Failure> {
+    let needed = THREADS_RESERVED + u64::from(engine) + u64::from(threads);
+    if needed <= limit.threads {
+        return Ok(());
+    }
+    let message = format!(
+        "{needed} threads are needed, {engine} of them as positioned I/O has one for each operation in flight; {} \
+         allows about {}",
+        limit.what, limit.threads
+    );
+    Err(Failure::new(FailureClass::Resource, message, host::MORE_THREADS))
 }
 
 /// Whether memory, space and file descriptors suffice; gives how many files a thread may keep open.

@@ -8,7 +8,9 @@ use crate::executor::{Clock, Executor, ExecutorSpec, Objects};
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Share, StageKind};
 use iobench_core::stats::{Operation, Recorder};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
 /// Where a thread sits.
@@ -50,6 +52,31 @@ pub(super) struct Counts {
     pub(super) in_flight: u64,
     pub(super) oldest: u64,
     pub(super) lag: u64,
+}
+
+/// Sees to it that a thread never goes without a word.
+pub(super) struct Guard {
+    pub(super) control: Arc<Control>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Guard {
+    /// Does a thread's work. A panic is a bug of ours and ends the stage as one; the other threads hand over what
+    /// they have counted.
+    pub(super) fn watch(&self, work: impl FnOnce(), report: impl Fn(Report)) {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(work)) else { return };
+        let said = panic.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let name = std::thread::current().name().unwrap_or("of the engine").to_owned();
+        self.control.fail(Failure::new(
+            FailureClass::Internal,
+            format!("thread `{name}` panicked: {}", said.unwrap_or("it does not say why")),
+            "this is a bug of iobench: please report this, with the configuration",
+        ));
+        self.shared.drained.store(true, Ordering::Release);
+        self.shared.finished.store(true, Ordering::Release);
+        report(Report::Finished { after: None });
+    }
 }
 
 /// What a thread works with.

@@ -187,7 +187,15 @@ impl Source for Prepare {
 /// What Linux says when a directory is to be removed like a file.
 const IS_DIRECTORY: u32 = libc::EISDIR.unsigned_abs();
 
+/// Clean-up deletes, looks whether what it could not delete is there at all, and deletes that once more.
+const DELETE: u16 = 0;
+const GONE: u16 = 1;
+const AGAIN: u16 = 2;
+
 /// Deletes every object of some pools.
+///
+/// What the stage before had in flight at its end may still be going on in a store: it deletes what is being deleted
+/// here, and then a store that looks first and deletes then may answer 500. What counts is whether it is gone.
 struct Cleanup {
     items: Worklist,
     endless: Endless,
@@ -203,24 +211,37 @@ impl Source for Cleanup {
         };
         match next {
             Some(Ok((operation, object))) => {
-                Feed::Task(0, Task { operation, object, offset: 0, length: 0, manner: Manner::Plain })
+                Feed::Task(DELETE, Task { operation, object, offset: 0, length: 0, manner: Manner::Plain })
             }
             Some(Err((pool, fault))) => Feed::Failed(Operation::List, fault, pool),
             None => Feed::Exhausted,
         }
     }
 
-    fn over(&mut self, _kind: u16, task: Task, outcome: Outcome) -> Verdict {
+    fn over(&mut self, kind: u16, task: Task, outcome: Outcome) -> Verdict {
+        let then = |kind, operation| Verdict::Then(false, kind, Task { operation, ..task });
         match outcome {
+            // Whatever the look found, a delete that is possible now is the answer that counts.
+            Outcome::Done(_) if kind == GONE => then(AGAIN, Operation::Delete),
+            Outcome::Failed(fault) if kind == GONE && fault.class != ErrorClass::NotFound => {
+                then(AGAIN, Operation::Delete)
+            }
             Outcome::Done(_) => Verdict::Finishes(0),
             // What `mkdir` made, and only that.
             Outcome::Failed(Fault { code: IS_DIRECTORY, .. })
                 if task.operation == Operation::Delete
                     && makes_directories(&self.prepared.plan, task.object.pool) =>
             {
-                Verdict::Then(false, 0, Task { operation: Operation::Rmdir, ..task })
+                then(DELETE, Operation::Rmdir)
             }
             Outcome::Failed(Fault { class: ErrorClass::NotFound, .. }) if self.tolerant => Verdict::Skips(0),
+            Outcome::Failed(fault)
+                if self.tolerant
+                    && (kind, task.operation) == (DELETE, Operation::Delete)
+                    && fault.class.may_heal() =>
+            {
+                then(GONE, Operation::Stat)
+            }
             Outcome::Failed(fault) if !self.tolerant => Verdict::Fails(Failure::new(
                 FailureClass::Storage,
                 fault.at("remove", self.prepared.place(task.object)).to_string(),

@@ -2,11 +2,11 @@
 
 use super::control::{Control, ErrorRate, Shared, Stops};
 use super::prepared::Prepared;
-use super::seat::{Counts, Directive, Report, Seat};
+use super::seat::{Counts, Directive, Guard, Report, Seat};
 use super::timeline::Timeline;
 use super::worker::{LET_GO, Worker};
 use crate::executor::Clock;
-use crate::host::CpuMeter;
+use crate::host::{self, CpuMeter};
 use iobench_core::engine::EngineEvent;
 use iobench_core::message::{Failure, FailureClass, Progress};
 use iobench_core::plan::StageKind;
@@ -107,15 +107,14 @@ impl Stage {
                 directives: inbox,
                 report: Box::new(report(thread as usize)),
             };
+            let guard = Guard { control: Arc::clone(&control), shared: Arc::clone(&shared) };
+            let report = report(thread as usize);
+            let work = move || guard.watch(|| Worker::run(seat), report);
             let name = format!("work-{thread}");
-            if let Err(error) = std::thread::Builder::new().name(name).spawn(move || Worker::run(seat)) {
+            if let Err(error) = std::thread::Builder::new().name(name).spawn(work) {
                 control.halt();
                 let message = format!("cannot start thread {thread} of {count}: {error}");
-                return Err(Failure::new(
-                    FailureClass::Resource,
-                    message,
-                    "raise this user's limit of threads (ulimit -u)",
-                ));
+                return Err(Failure::new(FailureClass::Resource, message, host::MORE_THREADS));
             }
             threads.push(Thread::new(shared, directives));
         }
@@ -170,6 +169,14 @@ impl Stage {
                 self.threads[thread].oldest = 0;
             }
             Report::Finished { after } => {
+                if !self.threads[thread].drained {
+                    // It has panicked: nobody else knows how that ended.
+                    let lost = self.threads[thread].shared.in_flight.load(Ordering::Relaxed).into();
+                    self.pending.recorder.cancelled(lost);
+                    self.totals.cancelled(lost);
+                    self.threads[thread].in_flight = 0;
+                    self.threads[thread].oldest = 0;
+                }
                 self.threads[thread].drained = true;
                 self.threads[thread].finished = true;
                 if let Some(recorder) = after {

@@ -47,6 +47,7 @@ pub(super) fn validate(
     let dataset = Dataset::resolve(&plan, &**backend.storage())?;
     preflight::check_objects(&plan, &dataset, &**backend.storage())?;
     let threads = plan.file.threads.unwrap_or_else(host::cores).clamp(1, plan.concurrency);
+    preflight::check_threads(backend.threads(plan.concurrency), threads, host::thread_limit())?;
     let files = preflight::check_resources(&plan, &dataset, threads)?;
     let capabilities = capabilities(&plan, &dataset, &backend);
     let prepared = Prepared {

@@ -160,6 +160,8 @@ impl Worker {
     fn work(&mut self) {
         let mut now = self.seat.clock.now();
         while now < self.end && !self.seat.control.halted() {
+            #[cfg(test)]
+            super::tests::perhaps_panic(&self.seat, now);
             self.refill(now);
             if self.in_flight == 0 && self.waiting.is_empty() && self.exhausted {
                 return;
@@ -479,7 +481,10 @@ impl Worker {
             }
         }
         if self.in_flight == 0 {
+            // Its threads are gone before the next stage starts as many: together they may be more than can be had.
+            drop(self.executor);
             self.seat.shared.finished.store(true, Ordering::Release);
+            return (self.seat.report)(Report::Finished { after });
         }
         (self.seat.report)(Report::Finished { after });
         self.linger();

@@ -2,9 +2,11 @@
 
 mod cpu;
 mod mounts;
+mod threads;
 
 pub(crate) use cpu::CpuMeter;
 pub(crate) use mounts::{Mount, mount_of};
+pub(crate) use threads::{MORE_THREADS, ThreadLimit, thread_limit};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};

@@ -99,11 +99,13 @@ async fn channel(
     endpoint.connect_with_connector(connector).await.map_err(|error| failure(&error))
 }
 
-/// An agent that wants TLS closes a connection without it as soon as it is spoken to.
+/// An agent that wants TLS closes a connection without it as soon as it is spoken to. Its alert, if that comes before
+/// the end is seen, looks like a frame that is much too large.
 fn first_call_failed(dial: &impl Dial, status: &tonic::Status) -> ConnectError {
+    const SIGNS: [&str; 4] = ["broken pipe", "closed", "reset", "frame with invalid size"];
     let ConnectError { message } = failure(status);
-    let closed = ["broken pipe", "closed", "reset"].iter().any(|word| message.contains(word));
-    let hint = if closed && dial.tls().is_none() { "; does the agent want TLS?" } else { "" };
+    let refused = SIGNS.iter().any(|words| message.contains(words));
+    let hint = if refused && dial.tls().is_none() { "; does the agent want TLS?" } else { "" };
     ConnectError { message: message + hint }
 }
 

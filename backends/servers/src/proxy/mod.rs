@@ -12,7 +12,7 @@ use body::{Bytewise, Ending, Shaped};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1 as client;
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HeaderValue, RANGE};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -174,7 +174,7 @@ where
 }
 
 async fn respond(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     fault: Option<Fault>,
     state: &State,
     upstream: &Upstream,
@@ -198,6 +198,9 @@ async fn respond(
             Err(io::Error::other("reset before an answer"))
         }
         fault => {
+            if fault == Some(Fault::IgnoreRange) {
+                request.headers_mut().remove(RANGE);
+            }
             let response = forward(request, state.upstream, upstream).await?;
             shape(response, fault, reset).await
         }
@@ -237,7 +240,7 @@ async fn shape(
     let length = response.body().size_hint().exact();
     let mut response = response.map(|body| body.map_err(io::Error::other).boxed());
     let ending = match fault {
-        None | Some(Fault::Answer { .. }) => None,
+        None | Some(Fault::Answer { .. } | Fault::IgnoreRange) => None,
         Some(Fault::SlowFirstByte(delay)) => {
             tokio::time::sleep(delay).await;
             None

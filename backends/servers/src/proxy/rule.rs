@@ -36,6 +36,8 @@ pub enum Fault {
         /// Bytes that are missing at the end.
         by: u64,
     },
+    /// The server's answer to the same request without a `Range`: all of the object, with status 200.
+    IgnoreRange,
     /// The server's answer as a proper answer that is longer.
     Lengthen {
         /// Bytes that are appended.

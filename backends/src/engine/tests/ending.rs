@@ -1,12 +1,11 @@
 //! How stages end when they do not just end.
 
 use super::*;
+use crate::file::Leased;
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-/// A plan that reads one object which is a FIFO. Not in memory, where files are opened such that they do not wait.
-fn waits_for_ever(directory: &Path) -> Plan {
-    std::fs::create_dir_all(directory.join("target/data")).unwrap();
-    mkfifoat(CWD, fifo(directory), Mode::RWXU).unwrap();
+/// A plan that reads one object.
+fn reads_one(directory: &Path) -> Plan {
     let mut plan =
         files(directory, vec![prepared(1, 10)], vec![execute(60_000, vec![entry(Operation::Get, 0)])]);
     plan.concurrency = 2;
@@ -14,13 +13,13 @@ fn waits_for_ever(directory: &Path) -> Plan {
     plan
 }
 
-fn fifo(directory: &Path) -> std::path::PathBuf {
+fn object(directory: &Path) -> std::path::PathBuf {
     directory.join("target/data/prepared-00000000.dat")
 }
 
-/// As long as there is one who might write, reading waits. Without one, opening does; but not by `io_uring`.
-fn hold(directory: &Path) -> std::fs::File {
-    std::fs::OpenOptions::new().read(true).write(true).open(fifo(directory)).unwrap()
+/// As long as this is there, reading the object waits in the kernel.
+fn hold(directory: &Path) -> Leased {
+    Leased::new(&object(directory))
 }
 
 #[test]
@@ -55,8 +54,8 @@ fn stop_is_answered_when_nothing_runs() {
 #[test]
 fn what_waits_in_the_kernel_is_cancelled_on_stop() {
     let directory = on_disk();
-    let mut rig = Rig::new(waits_for_ever(directory.path()));
-    let _writer = hold(directory.path());
+    let mut rig = Rig::new(reads_one(directory.path()));
+    let _lease = hold(directory.path());
     rig.validate().unwrap();
     rig.start(0);
     let EngineEvent::Interval(first) = rig.event() else {
@@ -75,9 +74,10 @@ fn what_waits_in_the_kernel_is_cancelled_on_stop() {
 #[test]
 fn what_cannot_be_cancelled_is_abandoned_and_the_next_run_is_refused_until_it_ends() {
     let directory = on_disk();
-    let mut plan = waits_for_ever(directory.path());
+    let mut plan = reads_one(directory.path());
     posix(&mut plan);
     let mut rig = Rig::new(plan);
+    let lease = hold(directory.path());
     rig.validate().unwrap();
     rig.start(0);
     assert!(matches!(rig.event(), EngineEvent::Interval(_)));
@@ -90,9 +90,9 @@ fn what_cannot_be_cancelled_is_abandoned_and_the_next_run_is_refused_until_it_en
     assert_eq!(failure.class, FailureClass::Resource);
     assert!(failure.message.contains("2 operations of an earlier run are still stuck"), "{failure}");
     let begun = Instant::now();
+    drop(lease);
     while rig.validate().is_err() {
         assert!(begun.elapsed() < PATIENCE, "it is never accepted again");
-        drop(hold(directory.path()));
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -100,11 +100,11 @@ fn what_cannot_be_cancelled_is_abandoned_and_the_next_run_is_refused_until_it_en
 #[test]
 fn an_operation_that_takes_too_long_is_given_up_and_counted() {
     let directory = on_disk();
-    let mut plan = waits_for_ever(directory.path());
+    let mut plan = reads_one(directory.path());
     plan.errors.operation_timeout = Duration::from_millis(100);
     plan.errors.max_total_errors = 3;
     plan.errors.error_rate_threshold = f64::INFINITY;
-    let _writer = hold(directory.path());
+    let _lease = hold(directory.path());
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
     let ran = rig.run(0);
@@ -127,6 +127,27 @@ fn reads(directory: &Path) -> Plan {
         vec![prepared(10, 100)],
         vec![prepare(&[0]), execute(60_000, vec![entry(Operation::Get, 0)])],
     )
+}
+
+#[test]
+fn a_panic_is_our_bug_and_the_other_threads_results_are_kept() {
+    let mut plan =
+        plan("null://", vec![prepared(10, 1)], vec![execute(60_000, vec![entry(Operation::Get, 0)])]);
+    plan.name = BUGGY.to_owned();
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let begun = Instant::now();
+    let ran = rig.run(0);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let failure = ran.failure.unwrap();
+    assert_eq!(failure.class, FailureClass::Internal);
+    assert!(failure.to_string().contains("`work-0` panicked: two and two are five"), "{failure}");
+    assert!(failure.to_string().contains("please report this"), "{failure}");
+    let totals = ran.totals.unwrap();
+    assert!(count(&totals, Operation::Get) > 0, "what the other thread did");
+    assert_eq!(fact(&totals, "stuck operations"), None);
+    rig.set(|plan| plan.name.clear());
+    rig.validate().unwrap();
 }
 
 #[test]
@@ -202,13 +223,13 @@ fn what_cannot_heal_is_not_tried_again() {
 #[test]
 fn each_try_has_the_time_that_an_operation_may_take() {
     let directory = on_disk();
-    let mut plan = waits_for_ever(directory.path());
+    let mut plan = reads_one(directory.path());
     plan.errors.operation_timeout = Duration::from_millis(100);
     plan.errors.max_total_errors = 1;
     plan.errors.error_rate_threshold = f64::INFINITY;
     plan.errors.max_retries = 1;
     plan.errors.initial_retry_delay = Duration::from_millis(2);
-    let _writer = hold(directory.path());
+    let _lease = hold(directory.path());
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
     let begun = Instant::now();
@@ -238,7 +259,7 @@ fn a_prepare_that_fails_ends_at_once_and_says_where() {
     rig.validate().unwrap();
     let data = directory.path().join("target/data");
     std::fs::create_dir_all(&data).unwrap();
-    std::os::unix::fs::symlink("/dev/full", data.join("prepared-00000004.dat")).unwrap();
+    std::os::unix::fs::symlink("nowhere", data.join("prepared-00000004.dat")).unwrap();
     let failure = rig.run(0).failure.unwrap();
     assert_eq!(failure.class, FailureClass::Storage);
     assert!(
@@ -335,16 +356,38 @@ fn a_prepare_does_not_pass_over_what_took_too_long() {
     let directory = on_disk();
     let mut plan = files(directory.path(), vec![prepared(1, 10)], vec![prepare(&[0])]);
     plan.errors.operation_timeout = Duration::from_millis(200);
-    // Opening it to write waits for one who reads.
     posix(&mut plan);
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    std::fs::create_dir_all(directory.path().join("target/data")).unwrap();
-    mkfifoat(CWD, fifo(directory.path()), Mode::RWXU).unwrap();
+    let lease = hold(directory.path());
     rig.start(0);
     std::thread::sleep(Duration::from_millis(500));
-    let reader = hold(directory.path());
+    drop(lease);
     let failure = rig.finish().failure.expect("the object is not there");
     assert!(failure.message.contains("prepared-00000000.dat"), "{failure}");
-    drop(reader);
+}
+
+#[test]
+fn what_is_no_file_is_an_error_that_names_it_and_never_waits() {
+    let fifo_engines: [fn(&mut Plan); 2] = [posix, |_| ()];
+    for engine in fifo_engines {
+        let directory = on_disk();
+        let mut plan = reads_one(directory.path());
+        engine(&mut plan);
+        plan.errors.max_total_errors = 0;
+        let path = object(directory.path());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, [0; 10]).unwrap();
+        let mut rig = Rig::new(plan);
+        rig.validate().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+        let begun = Instant::now();
+        let failure = rig.run(0).failure.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        let told = "prepared-00000000.dat`: it is neither a regular file nor a block device";
+        assert!(failure.message.contains(told), "{failure}");
+        let failure = rig.validate().unwrap_err();
+        assert!(failure.message.contains(told), "{failure}");
+    }
 }

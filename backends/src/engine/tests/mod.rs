@@ -24,6 +24,17 @@ use tempfile::TempDir;
 /// Nothing in these tests takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A plan of this name has its first thread panic a moment after it began.
+const BUGGY: &str = "a bug";
+
+/// Called by threads at work.
+pub(super) fn perhaps_panic(seat: &super::seat::Seat, now: u64) {
+    use std::sync::atomic::Ordering;
+    if seat.prepared.plan.name == BUGGY && seat.thread == 0 && now > 0 {
+        assert!(seat.shared.entered.load(Ordering::Relaxed) == 0, "two and two are five");
+    }
+}
+
 /// An engine that runs whatever plan it was given last.
 struct Rig {
     engine: LocalEngine,

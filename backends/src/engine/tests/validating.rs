@@ -260,3 +260,33 @@ fn configurations_are_read_as_their_users_write_them() {
     let EngineEvent::Failed { failure, .. } = event else { panic!("{event:?}") };
     assert!(failure.class == FailureClass::Config && failure.message.contains("duratoin"), "{failure}");
 }
+
+#[test]
+fn more_threads_than_there_can_be_are_refused_with_the_limit() {
+    let directory = on_disk();
+    let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
+    let mut plan = files(directory.path(), vec![prepared(1, 10)], vec![prepare(&[0])]);
+    plan.concurrency = mappings.trim().parse::<u32>().unwrap() / 4;
+    posix(&mut plan);
+    let failure = Rig::new(plan).validate().unwrap_err();
+    assert_eq!(failure.class, FailureClass::Resource);
+    assert!(failure.message.contains("one for each operation in flight"), "{failure}");
+    assert!(failure.to_string().contains("lower `concurrency`"), "{failure}");
+}
+
+#[test]
+fn the_threads_of_a_stage_are_gone_when_it_is_over() {
+    let directory = on_disk();
+    let mut plan = files(directory.path(), vec![prepared(1, 10)], vec![prepare(&[0])]);
+    plan.concurrency = 3000;
+    posix(&mut plan);
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let ours = || {
+        let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+        names.filter_map(name).filter(|name| name.len() == 8 && name.starts_with("io-1")).count()
+    };
+    rig.run(0).done();
+    assert_eq!(ours(), 0, "of the thousand, io-1000 and so on, that only this test has");
+}

@@ -46,7 +46,7 @@ impl PosixExecutor {
             match self.finished.try_recv() {
                 Ok(finished) => {
                     self.pool.finished(&finished);
-                    complete(&finished, done);
+                    complete(finished, done);
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return done.len() > before,
             }
@@ -55,24 +55,25 @@ impl PosixExecutor {
 }
 
 /// What the engine learns of a finished task.
-pub(crate) fn complete(finished: &Finished, done: &mut Vec<Completion>) {
-    let Performed { outcome, synced, pages } = &finished.performed;
+pub(crate) fn complete(finished: Finished, done: &mut Vec<Completion>) {
+    let (slot, task, took) = (finished.slot, finished.task, finished.took);
+    let Performed { outcome, synced, pages } = finished.performed();
     let completion = |operation, last, outcome, service| Completion {
-        slot: finished.slot,
+        slot,
         operation,
         last,
         outcome,
         service,
         endpoint: 0,
     };
-    if let Some(service) = *synced {
+    if let Some(service) = synced {
         done.push(completion(Operation::Fsync, false, Outcome::Done(0), service));
     }
-    for &(keys, service) in pages {
+    for (keys, service) in pages {
         done.push(completion(Operation::ListPage, false, Outcome::Done(keys), service));
     }
-    let service = finished.took - synced.unwrap_or(0);
-    done.push(completion(finished.task.operation, true, *outcome, service));
+    let service = took - synced.unwrap_or(0);
+    done.push(completion(task.operation, true, outcome, service));
 }
 
 fn waker(bell: &SyncSender<()>) -> Waker {

@@ -37,6 +37,12 @@ pub(crate) enum PutError {
     Cancelled,
 }
 
+impl From<Fault> for PutError {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
 impl From<Errno> for PutError {
     fn from(errno: Errno) -> Self {
         Self::Failed(errno.into())
@@ -69,12 +75,12 @@ impl PosixFiles {
         result
     }
 
-    fn create(&self, path: &[u8], fresh: bool) -> Result<OwnedFd, Errno> {
+    fn create(&self, path: &[u8], fresh: bool) -> Result<OwnedFd, Fault> {
         let flags = creating(fresh) | self.target.flags();
-        match open(path, flags) {
-            Err(Errno::NOENT) => {
+        match open_file(path, flags) {
+            Err(fault) if fault == Errno::NOENT.into() => {
                 make_parents(path)?;
-                open(path, flags)
+                open_file(path, flags)
             }
             other => other,
         }
@@ -124,7 +130,7 @@ impl PosixFiles {
     /// Opens an existing file for blocks.
     pub(crate) fn open(&self, key: &[u8], writable: bool) -> Result<OwnedFd, Fault> {
         let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
-        Ok(open(&self.target.path(key), access | self.target.flags())?)
+        open_file(&self.target.path(key), access | self.target.flags())
     }
 
     fn error(&self, what: &'static str, key: &[u8]) -> impl Fn(Fault) -> StorageError {
@@ -269,16 +275,14 @@ impl Storage for PosixFiles {
     }
 
     fn sync(&self, key: &[u8]) -> Result<(), StorageError> {
-        let sync = || {
-            let file = open(&self.target.path(key), OFlags::RDONLY | OFlags::CLOEXEC)?;
-            retry_on_intr(|| rustix::fs::fsync(&file))
-        };
-        sync().map_err(|errno| Fault::from(errno).at("sync", self.place(key)))
+        let file = open_file(&self.target.path(key), OFlags::RDONLY | OFlags::CLOEXEC);
+        file.and_then(|file| Ok(retry_on_intr(|| rustix::fs::fsync(&file))?)).map_err(self.error("sync", key))
     }
 
     fn sync_all(&self) -> Result<(), StorageError> {
         let sync = || {
-            let target = open(&self.target.path(b""), OFlags::RDONLY | OFlags::CLOEXEC)?;
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let target = open(&self.target.path(b""), flags)?;
             retry_on_intr(|| rustix::fs::syncfs(&target))
         };
         sync().map_err(|errno| Fault::from(errno).at("sync", self.place(b"")))
@@ -286,12 +290,12 @@ impl Storage for PosixFiles {
 
     fn drop_cache(&self, key: &[u8]) -> Result<(), StorageError> {
         let forget = || {
-            let file = open(&self.target.path(key), OFlags::RDONLY | OFlags::CLOEXEC)?;
+            let file = open_file(&self.target.path(key), OFlags::RDONLY | OFlags::CLOEXEC)?;
             // The kernel keeps what is not written yet.
             retry_on_intr(|| rustix::fs::fdatasync(&file))?;
-            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
         };
-        forget().map_err(|errno| Fault::from(errno).at("drop the cache of", self.place(key)))
+        forget().map_err(self.error("drop the cache of", key))
     }
 
     fn place(&self, key: &[u8]) -> String {
@@ -301,6 +305,33 @@ impl Storage for PosixFiles {
 
 fn open(path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     retry_on_intr(|| rustix::fs::open(as_path(path), flags, Mode::from_raw_mode(0o666)))
+}
+
+/// Opens a file, or a block device, and nothing else. A FIFO is not waited for; only a lease on a file is, which
+/// another program holds, and which shows as `EAGAIN`.
+fn open_file(path: &[u8], flags: OFlags) -> Result<OwnedFd, Fault> {
+    let file = match open(path, flags | OFlags::NONBLOCK) {
+        Err(Errno::AGAIN) => open(path, flags)?,
+        opened => opened.map_err(|errno| not_opened(path, errno.into()))?,
+    };
+    check_kind(&file)?;
+    Ok(file)
+}
+
+/// Whether what was opened is a file or a block device.
+#[inline]
+pub(crate) fn check_kind(file: impl std::os::fd::AsFd) -> Result<(), Fault> {
+    match FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode) {
+        FileType::RegularFile | FileType::BlockDevice => Ok(()),
+        FileType::Directory => Err(Fault::os(libc::EISDIR)),
+        _ => Err(Fault::NOT_A_FILE),
+    }
+}
+
+/// Why something cannot be opened: sockets, and FIFOs that nobody reads, say the same as a device that is not there.
+pub(crate) fn not_opened(path: &[u8], fault: Fault) -> Fault {
+    let other = fault == Errno::NXIO.into() && stat_size(path) == Err(Fault::NOT_A_FILE);
+    if other { Fault::NOT_A_FILE } else { fault }
 }
 
 /// Takes `O_DIRECT` off a file.
@@ -346,7 +377,8 @@ fn stat_size(path: &[u8]) -> Result<u64, Fault> {
     match FileType::from_raw_mode(found.stx_mode.into()) {
         FileType::Directory => Err(Fault::of(ErrorClass::NotFound)),
         FileType::BlockDevice => device_size(path),
-        _ => Ok(found.stx_size),
+        FileType::RegularFile => Ok(found.stx_size),
+        _ => Err(Fault::NOT_A_FILE),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Fault;
 use crate::executor::{Clock, ObjectId, Task, Waker};
 use std::collections::VecDeque;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -37,9 +38,16 @@ pub(crate) struct Finished {
     thread: u32,
     pub(crate) slot: u32,
     pub(crate) task: Task,
-    pub(crate) performed: Performed,
+    performed: std::thread::Result<Performed>,
     /// From begin to end, nanoseconds.
     pub(crate) took: u64,
+}
+
+impl Finished {
+    /// How it ended. A panic on the thread that did it goes on here.
+    pub(crate) fn performed(self) -> Performed {
+        self.performed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
 
 impl Pool {
@@ -129,7 +137,9 @@ fn serve(
             None => Ok(()),
         };
         let begun = clock.now();
-        let performed = session.perform(task, &cancelled, &mut look);
+        // A panic goes on where somebody sees it: see `Finished::performed`.
+        let perform = AssertUnwindSafe(|| session.perform(task, &cancelled, &mut look));
+        let performed = std::panic::catch_unwind(perform);
         let took = clock.now() - begun;
         if finished.send(Finished { thread, slot, task, performed, took }).is_err() {
             return;

@@ -12,7 +12,7 @@
 //! ```
 
 use super::super::aligned::ALIGNMENT;
-use super::super::posix::creating;
+use super::super::posix::{check_kind, creating, not_opened};
 use super::super::target::parent;
 use super::ring::File;
 use super::{Completion, ErrorClass, Fault, Found, Name, Operation, Outcome, Request, Task, UringExecutor};
@@ -192,7 +192,7 @@ impl UringExecutor {
         let state = job.state;
         if matches!(result, RETRY_INTERRUPTED | RETRY_AGAIN) && !job.cancelled && job.tries < TRIES_MAX {
             job.tries += 1;
-            let request = job.request;
+            let request = job.request.waiting(self.target.memory);
             // A close has taken the file away in any case.
             if request != Request::Close {
                 return self.push(slot, state, request);
@@ -247,10 +247,9 @@ impl UringExecutor {
         self.ring.push(slot, request, waits);
     }
 
-    /// Opens an existing file.
+    /// Opens an existing file. A FIFO is not waited for: see [`accept`](Self::accept).
     fn open(&mut self, slot: u32, access: OFlags) {
-        let at_once = if self.target.memory { OFlags::NONBLOCK } else { OFlags::empty() };
-        let flags = flags(access | at_once | self.target.flags());
+        let flags = flags(access | OFlags::NONBLOCK | self.target.flags());
         self.push(slot, State::Open, Request::Open { path: Name::First, flags });
     }
 
@@ -264,11 +263,27 @@ impl UringExecutor {
             Name::First
         };
         let fresh = !self.target.rename && self.jobs[slot as usize].task.manner == Manner::IfAbsent;
-        let flags = flags(creating(fresh) | self.target.flags());
+        let flags = flags(creating(fresh) | OFlags::NONBLOCK | self.target.flags());
         self.push(slot, State::Open, Request::Open { path, flags });
     }
 
+    /// Takes what was opened if it is a file or a block device, and has it wait where it should: only in memory
+    /// nothing ever does. Two short system calls; the ring would give a `statx` to a worker thread.
+    fn accept(&self, slot: u32) -> Result<(), Fault> {
+        let file = self.ring.file(slot).expect("it has just been opened");
+        check_kind(file)?;
+        if !self.target.memory {
+            rustix::fs::fcntl_setfl(file, self.target.flags() & OFlags::DIRECT)?;
+        }
+        Ok(())
+    }
+
     fn opened(&mut self, slot: u32, now: u64, done: &mut Vec<Completion>) {
+        if let Err(fault) = self.accept(slot) {
+            // It was there before, whatever it is.
+            self.jobs[slot as usize].created &= fault != Fault::NOT_A_FILE;
+            return self.fail(slot, fault, now, done);
+        }
         let job = &mut self.jobs[slot as usize];
         match job.task.operation {
             Operation::Put | Operation::Get => {}
@@ -295,6 +310,7 @@ impl UringExecutor {
             let end = parent(self.ring.path(slot, Name::First)).len();
             self.make_parent(slot, end);
         } else {
+            let fault = not_opened(self.ring.path(slot, Name::First), fault);
             self.fail(slot, fault, now, done);
         }
     }
@@ -498,7 +514,8 @@ impl UringExecutor {
         let stat = self.ring.stat(slot);
         let outcome = match u32::from(stat.stx_mode) & libc::S_IFMT {
             libc::S_IFDIR => Outcome::Failed(Fault::of(ErrorClass::NotFound)),
-            _ => Outcome::Done(stat.stx_size),
+            libc::S_IFREG | libc::S_IFBLK => Outcome::Done(stat.stx_size),
+            _ => Outcome::Failed(Fault::NOT_A_FILE),
         };
         self.finish(slot, outcome, now, done);
     }

@@ -102,7 +102,7 @@ impl UringExecutor {
         while let Ok(finished) = receiver.try_recv() {
             pool.finished(&finished);
             self.jobs[finished.slot as usize].state = State::Idle;
-            super::posix::complete(&finished, done);
+            super::posix::complete(finished, done);
         }
     }
 

@@ -52,6 +52,17 @@ pub(super) enum Request {
     Rename { fresh: bool },
 }
 
+impl Request {
+    /// The same for another try after `EAGAIN`: an open waits for the lease that somebody has on the file, and the
+    /// file for its storage, unless it is in memory.
+    pub(super) fn waiting(self, memory: bool) -> Self {
+        match self {
+            Self::Open { path, flags } if !memory => Self::Open { path, flags: flags & !libc::O_NONBLOCK },
+            other => other,
+        }
+    }
+}
+
 /// One of the two paths of a slot.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum Name {

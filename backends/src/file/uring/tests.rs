@@ -287,10 +287,7 @@ fn a_put_makes_the_directories_it_needs() {
 #[test]
 fn dropping_an_executor_with_something_in_flight_is_safe() {
     let mut bench = Bench::buffered();
-    std::fs::create_dir(bench.directory.path().join("sub")).unwrap();
-    // Somebody might write to it, so reading waits.
-    rustix::fs::mkfifoat(rustix::fs::CWD, bench.path(), rustix::fs::Mode::RWXU).unwrap();
-    let _writer = std::fs::OpenOptions::new().read(true).write(true).open(bench.path()).unwrap();
+    let _lease = crate::file::Leased::new(&bench.path());
     let object = ObjectId { pool: PoolId(0), key: 0 };
     bench
         .executor
@@ -301,4 +298,21 @@ fn dropping_an_executor_with_something_in_flight_is_safe() {
     }
     assert!(done.is_empty());
     drop(bench);
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once_and_left_alone() {
+    for reader in [false, true] {
+        let mut bench = Bench::buffered();
+        std::fs::create_dir(bench.directory.path().join("sub")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, bench.path(), rustix::fs::Mode::RWXU).unwrap();
+        let _both =
+            reader.then(|| std::fs::File::options().read(true).write(true).open(bench.path()).unwrap());
+        for operation in [Operation::Stat, Operation::Get, Operation::Read, Operation::Write, Operation::Put]
+        {
+            let outcome = bench.outcome(operation, 0, 4096);
+            assert_eq!(outcome, Outcome::Failed(Fault::NOT_A_FILE), "{operation}, {reader}");
+        }
+        assert!(bench.path().exists());
+    }
 }

@@ -154,6 +154,11 @@ fn of_io(error: &std::io::Error) -> Option<Verdict> {
 /// "Range not satisfiable", whoever says it.
 pub(super) const BEHIND_THE_END: Fault = Fault { class: ErrorClass::Truncated, code: 416 };
 
+/// The status of an answer with all of an object …
+pub(super) const WHOLE: u32 = 200;
+/// … and with a part of it.
+pub(super) const PART: u32 = 206;
+
 /// Errors that come without an answer of their own: object_store's, and parts of an answer that is a success as a
 /// whole (a batch, a copy), which are known only by their text.
 fn untyped(error: &object_store::Error) -> Verdict {
@@ -173,11 +178,14 @@ fn untyped(error: &object_store::Error) -> Verdict {
             if says("Wanted range starting at") {
                 return BEHIND_THE_END.into();
             }
+            if says("non-partial") {
+                return Fault::excess(WHOLE).into();
+            }
             match () {
                 () if says("SlowDown") || says("ServerBusy") => ErrorClass::Throttled,
                 () if says("AccessDenied") => ErrorClass::Denied,
                 () if says("InternalError") => ErrorClass::Storage,
-                () if says("Content-Range") || says("non-partial") => ErrorClass::Truncated,
+                () if says("Content-Range") => ErrorClass::Truncated,
                 () => ErrorClass::Other,
             }
         }

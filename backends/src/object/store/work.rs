@@ -1,7 +1,7 @@
 //! What a task does, from the first request to the last byte.
 
 use super::board::Ticket;
-use super::fault::{Verdict, verdict};
+use super::fault::{PART, Verdict, WHOLE, verdict};
 use super::requests::{self, invalid, path};
 use super::site::{Endpoint, Store};
 use super::upload::Upload;
@@ -115,7 +115,7 @@ struct Received {
 }
 
 impl Received {
-    /// All of these bytes, or it was cut.
+    /// All of these bytes, or it was cut. That more come is seen while they do.
     fn of(&self, length: u64) -> Result<u64, Verdict> {
         if self.bytes < length { Err(Fault::TRUNCATED.into()) } else { Ok(self.bytes) }
     }
@@ -124,11 +124,9 @@ impl Received {
 async fn get(context: &Context, ticket: &Ticket, task: Task, path: &Path) -> Result<u64, Verdict> {
     let in_ranges = context.ranges.filter(|ranges| task.length >= ranges.threshold.max(1));
     let received = match (task.manner, in_ranges) {
-        (Manner::Range, _) => {
-            receive(context, ticket, task.object, path, Some((task.offset, task.length))).await?
-        }
+        (Manner::Range, _) => receive(context, ticket, path, Span::part(task)).await?,
         (_, Some(ranges)) => receive_ranges(context, ticket, task, path, ranges).await?,
-        (_, None) => receive(context, ticket, task.object, path, None).await?,
+        (_, None) => receive(context, ticket, path, Span { whole: true, ..Span::part(task) }).await?,
     };
     let bytes = received.of(task.length)?;
     ticket.part(Operation::FirstByte, 0, received.first - ticket.begun());
@@ -137,32 +135,45 @@ async fn get(context: &Context, ticket: &Ticket, task: Task, path: &Path) -> Res
 
 /// A range of the object that is called a block.
 async fn block(context: &Context, ticket: &Ticket, task: Task, path: &Path) -> Result<u64, Verdict> {
-    let range = Some((task.offset, task.length));
-    receive(context, ticket, task.object, path, range).await?.of(task.length)
+    receive(context, ticket, path, Span::part(task)).await?.of(task.length)
 }
 
-/// Takes a body as it comes, of the whole object or of `(offset, length)`, and lets it go.
-async fn receive(
-    context: &Context,
-    ticket: &Ticket,
+/// What is wanted of an object.
+#[derive(Copy, Clone)]
+struct Span {
     object: ObjectId,
-    path: &Path,
-    range: Option<(u64, u64)>,
-) -> Result<Received, Verdict> {
-    if let Some((_, 0)) = range {
+    offset: u64,
+    length: u64,
+    /// It is all of the object, and is asked for without a range.
+    whole: bool,
+}
+
+impl Span {
+    fn part(task: Task) -> Self {
+        Self { object: task.object, offset: task.offset, length: task.length, whole: false }
+    }
+}
+
+/// Takes a body as it comes and lets it go. One that is longer than what is wanted is not taken to its end: it could
+/// be of any length, and what it measures is not what was asked for.
+async fn receive(context: &Context, ticket: &Ticket, path: &Path, span: Span) -> Result<Received, Verdict> {
+    let Span { object, offset: start, length, whole } = span;
+    if length == 0 && !whole {
         return Ok(Received { bytes: 0, first: ticket.now() });
     }
     let store = &context.endpoints[ticket.endpoint()].store;
-    let start = range.map_or(0, |(offset, _)| offset);
-    let mut body = requests::get(store, path, range.map(|(offset, length)| offset..offset + length)).await?;
-    let (mut offset, mut first) = (start, None);
+    let mut body = requests::get(store, path, (!whole).then(|| start..start + length)).await?;
+    let (mut bytes, mut first) = (0, None);
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|error| verdict(&error))?;
         first.get_or_insert_with(|| ticket.now());
-        context.look(object, offset, &piece).map_err(Verdict::from)?;
-        offset += piece.len() as u64;
+        if piece.len() as u64 > length - bytes {
+            return Err(Fault::excess(if whole { WHOLE } else { PART }).into());
+        }
+        context.look(object, start + bytes, &piece).map_err(Verdict::from)?;
+        bytes += piece.len() as u64;
     }
-    Ok(Received { bytes: offset - start, first: first.unwrap_or_else(|| ticket.now()) })
+    Ok(Received { bytes, first: first.unwrap_or_else(|| ticket.now()) })
 }
 
 /// The same in several ranges at once.
@@ -182,7 +193,8 @@ async fn receive_ranges(
             && let Some((offset, length)) = rest.next()
         {
             running.push(async move {
-                let one = receive(context, ticket, task.object, path, Some((offset, length))).await?;
+                let span = Span { offset, length, ..Span::part(task) };
+                let one = receive(context, ticket, path, span).await?;
                 one.of(length).map(|_| one)
             });
         }

@@ -1,5 +1,6 @@
 //! Real servers and clients on loopback, with certificates made here.
 
+use super::super::client::{Tcp, describe};
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::net::SocketAddr;
@@ -142,6 +143,34 @@ async fn an_agent_without_tls_is_recognised() {
     let address = serve(None).await;
     let refused = ask(address, &files.client("ca", None)).await.expect_err("no TLS there");
     assert!(refused.starts_with("the agent does not speak TLS"), "{refused}");
+}
+
+/// Takes one connection, waits until it is spoken to, and answers with these bytes and the end.
+async fn answer_once(answer: &'static [u8]) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut asked = [0; 1024];
+        let spoken_to = stream.read(&mut asked).await.is_ok_and(|length| length > 0);
+        assert!(spoken_to, "the client begins");
+        stream.write_all(answer).await.expect("the client is still there");
+        stream.shutdown().await.expect("the client is still there");
+        // Whoever closes with something unread resets the connection, and takes the answer back.
+        while stream.read(&mut asked).await.is_ok_and(|length| length > 0) {}
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_agent_with_tls_is_recognised_without_it_whether_its_alert_arrives_or_not() {
+    // A record of type alert, TLS 1.2 on the wire, two bytes: fatal, protocol_version (RFC 8446, 5.1 and 6).
+    for answer in [&[0x15, 3, 3, 0, 2, 2, 70][..], &[]] {
+        let address = answer_once(answer).await;
+        let refused = describe(&Tcp::default(), &address).await.expect_err("no HTTP/2 there");
+        assert!(refused.message.ends_with("does the agent want TLS?"), "{answer:?}: {}", refused.message);
+    }
 }
 
 #[tokio::test]
