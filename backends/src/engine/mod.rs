@@ -10,6 +10,7 @@ mod connect;
 mod control;
 mod coordinator;
 mod dataset;
+mod foreign;
 mod preflight;
 mod prepared;
 mod seat;

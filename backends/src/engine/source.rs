@@ -262,8 +262,7 @@ fn makes_directories(plan: &Plan, pool: PoolId) -> bool {
 }
 
 /// What PUT, COPY or MKDIR made under names without end: found by listing, a page at a time. Only objects (or, if the
-/// run makes such, directories) of exactly these names, and where the listing tells sizes, of sizes that the run gives
-/// them.
+/// run makes such, directories) of exactly these names, and of sizes that the run gives them.
 struct Endless {
     prepared: Arc<Prepared>,
     /// Pools still to be listed.
@@ -314,13 +313,18 @@ impl Endless {
             };
             let plan = &self.prepared.plan;
             let (min, max) = plan.pools[usize::from(pool.0)].sizes.bounds();
+            let storage = self.prepared.backend.storage();
             // Nobody knows the size of what was copied.
-            let fits = |size: Option<u64>| max == 0 || size.is_none_or(|size| (min..=max).contains(&size));
+            let fits = |name: &[u8], size: Option<u64>| {
+                let size = || size.or_else(|| storage.stat(name).ok());
+                max == 0 || size().is_some_and(|size| (min..=max).contains(&size))
+            };
             let directories_too = makes_directories(plan, pool);
             let own =
                 |name: &[u8]| keys.index_of(name).filter(|key| key % self.share.count == self.share.index);
-            let objects = page.objects.iter().filter(|(_, size)| fits(*size));
-            let objects = objects.filter_map(|(name, _)| Some((Operation::Delete, own(name)?)));
+            let objects = page.objects.iter().filter_map(|(name, size)| Some((name, size, own(name)?)));
+            let objects = objects.filter(|(name, size, _)| fits(name, **size));
+            let objects = objects.map(|(_, _, key)| (Operation::Delete, key));
             let directories = page
                 .directories
                 .iter()

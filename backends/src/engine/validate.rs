@@ -3,7 +3,7 @@
 use super::advice::advice;
 use super::dataset::Dataset;
 use super::prepared::Prepared;
-use super::{connect, preflight};
+use super::{connect, foreign, preflight};
 use crate::backend::{Backend, UringProbe};
 use crate::host::{self, Mount};
 use crate::storage::Storage;
@@ -43,13 +43,15 @@ pub(super) fn validate(
     preflight::check_plan(&plan)?;
     let backend = Backend::open_with(&plan.target, &plan.file, &plan.storage, limits.probe)?;
     preflight::check_target(&plan)?;
+    foreign::check_links(&plan)?;
     connect::reach(&plan, &backend)?;
     let dataset = Dataset::resolve(&plan, &**backend.storage())?;
     preflight::check_objects(&plan, &dataset, &**backend.storage())?;
     let threads = plan.file.threads.unwrap_or_else(host::cores).clamp(1, plan.concurrency);
     preflight::check_threads(backend.threads(plan.concurrency), threads, host::thread_limit())?;
     let files = preflight::check_resources(&plan, &dataset, threads)?;
-    let capabilities = capabilities(&plan, &dataset, &backend);
+    let mut capabilities = capabilities(&plan, &dataset, &backend);
+    capabilities.warnings.extend(foreign::look_at_puts(&plan, &dataset, &**backend.storage())?);
     let prepared = Prepared {
         empty_before: empty_directories(&plan, &**backend.storage()),
         target_is_ours: is_file(&plan) && !Path::new(&plan.target.path).exists(),

@@ -257,8 +257,7 @@ fn the_page_cache_can_be_dropped_before_a_stage() {
     );
     plan.file.drop_cache = true;
     let mut rig = Rig::new(plan);
-    let capabilities = rig.validate().unwrap();
-    assert_eq!(capabilities.warnings, [""; 0], "no warning about the cache then");
+    rig.validate().unwrap();
     rig.run(0).done();
     assert!(count(&rig.run(1).done(), Operation::Read) > 0);
 }

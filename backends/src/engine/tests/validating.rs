@@ -225,6 +225,50 @@ fn writes_that_nobody_waits_for_are_warned_about() {
     assert_eq!(warnings(&plan), [""; 0]);
 }
 
+/// A file of somebody else where the run will put its second object.
+fn with_a_foreign_object(directory: &Path) {
+    std::fs::create_dir_all(directory.join("target/new")).unwrap();
+    std::fs::write(directory.join("target/new/obj_1"), b"mine").unwrap();
+}
+
+#[test]
+fn objects_that_will_be_written_over_are_told_before() {
+    let directory = on_disk();
+    with_a_foreign_object(directory.path());
+    let pools = || vec![pool("new/", Naming::Put, 20, 100)];
+    let put = || execute(100, vec![entry(Operation::Put, 0)]);
+    let told = |stages| {
+        let mut plan = files(directory.path(), pools(), stages);
+        plan.file.direct = true;
+        Rig::new(plan).validate().unwrap().warnings.join("\n")
+    };
+    assert!(told(vec![put()]).ends_with("new/obj_1` is there: objects of that kind are written over"));
+    assert!(told(vec![put(), cleanup(&[0])]).ends_with("are written over, and removed at the end"));
+}
+
+#[test]
+fn cleaning_up_what_a_conditional_put_finds_is_refused() {
+    let directory = memory();
+    with_a_foreign_object(directory.path());
+    let fresh = Entry { detail: iobench_core::plan::Detail::IfAbsent, ..entry(Operation::Put, 0) };
+    let plan = |stages| files(directory.path(), vec![pool("new/", Naming::Put, 20, 100)], stages);
+    let stages = || vec![execute(100, vec![fresh.clone()])];
+    Rig::new(plan(stages())).validate().expect("without cleaning up nothing of it is lost");
+    let cleaned = plan([stages(), vec![cleanup(&[0])]].concat());
+    refused(cleaned, FailureClass::Config, &["new/obj_1", "if_absent"]);
+}
+
+#[test]
+fn a_link_that_leads_out_of_the_target() {
+    let directory = memory();
+    let elsewhere = memory();
+    std::fs::create_dir(directory.path().join("target")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("target/data")).unwrap();
+    let plan = |stages| files(directory.path(), vec![prepared(10, 1000)], stages);
+    refused(plan(vec![prepare(&[0])]), FailureClass::Config, &["target/data` is a link"]);
+    refused(plan(vec![cleanup(&[0])]), FailureClass::Config, &["target/data` is a link"]);
+}
+
 #[test]
 fn a_directory_that_is_missing_two_deep_may_be_a_disk_that_is_not_mounted() {
     let directory = memory();
