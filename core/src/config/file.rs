@@ -103,7 +103,7 @@ pub struct PerfLog {
     pub interval: Option<TimeSpan>,
 }
 
-/// Every deadline; [`plan::Timeouts`] says who keeps it.
+/// Every deadline; [`plan::Timeouts`] says who keeps it. Absent ones are as long as the interval needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a section with keys such as `lease: 30s`")]
 #[expect(missing_docs, reason = "each field is explained where the machines read it: in plan::Timeouts")]
@@ -111,13 +111,13 @@ pub struct Timeouts {
     pub connect: TimeSpan,
     pub stream: TimeSpan,
     pub idle: TimeSpan,
-    pub progress: TimeSpan,
+    pub progress: Option<TimeSpan>,
     pub ready: TimeSpan,
-    pub first_stats: TimeSpan,
-    pub silence: TimeSpan,
+    pub first_stats: Option<TimeSpan>,
+    pub silence: Option<TimeSpan>,
     pub ping: TimeSpan,
     pub ping_tries: Count,
-    pub hung: TimeSpan,
+    pub hung: Option<TimeSpan>,
     pub lease: TimeSpan,
     pub abort: TimeSpan,
     pub abort_wait: TimeSpan,
@@ -130,13 +130,13 @@ impl Default for Timeouts {
             connect: TimeSpan(default.connect),
             stream: TimeSpan(default.stream),
             idle: TimeSpan(default.idle),
-            progress: TimeSpan(default.progress),
+            progress: None,
             ready: TimeSpan(default.ready),
-            first_stats: TimeSpan(default.first_stats),
-            silence: TimeSpan(default.silence),
+            first_stats: None,
+            silence: None,
             ping: TimeSpan(default.ping),
             ping_tries: Count(default.ping_tries.into()),
-            hung: TimeSpan(default.hung),
+            hung: None,
             lease: TimeSpan(default.lease),
             abort: TimeSpan(default.abort),
             abort_wait: TimeSpan(default.abort_wait),
