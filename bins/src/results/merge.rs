@@ -112,7 +112,7 @@ pub(super) fn header_of_kept(fold: &Fold) -> Option<Header> {
         seed: first.seed,
         // As no controller's clock is known, the wall clock is: see how a kept header relates an agent's clock.
         started: Stamp::default(),
-        config: run.as_ref().map_or_else(|| first.config.clone(), |run| run.resolved_yaml(first.seed)),
+        config: run.as_ref().map_or_else(|| first.config.clone(), |run| run.resolved_yaml(Some(first.seed))),
         agents: agent_entries(fold, run.as_ref()),
         stages: stages.unwrap_or_else(|| observed_stages(fold)),
         interval: run.as_ref().map_or(INTERVAL, |run| run.interval),
