@@ -208,11 +208,30 @@ fn a_wrong_command_line_is_64_and_help_is_0() {
 }
 
 #[test]
+fn an_option_that_would_do_nothing_is_refused_before_anything_is_done() {
+    let place = Place::new();
+    let target = format!("file://{}/data", place.path().display());
+    let results = place.path().to_str().unwrap();
+    let (code, stdout, stderr) =
+        iobench(&["put", &target, "--verify", "--endpoint", "http://127.0.0.1:1", "--results", results]);
+    assert_eq!((code, stdout.as_str()), (64, ""), "{stderr}");
+    for flag in ["error: --verify has no effect", "error: --endpoint has no effect"] {
+        assert!(stderr.contains(flag), "{stderr}");
+    }
+    assert_eq!(files(place.path()), 0);
+    let (_, help, _) = iobench(&["put", "--help"]);
+    assert!(help.contains("--objects") && !help.contains("--verify"), "{help}");
+}
+
+#[test]
 fn check_says_what_is_understood_and_touches_nothing() {
     let place = Place::new();
     let (code, stdout, stderr) = iobench(&["check", small(&place, "").to_str().unwrap()]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains("concurrency: 4") && stdout.contains("max_total_errors: 100"), "{stdout}");
+    assert!(stdout.contains("seed: drawn at the start") && !stdout.contains("seed: 0"), "{stdout}");
+    let (_, stdout, _) = iobench(&["check", small(&place, "seed: 42\n").to_str().unwrap()]);
+    assert!(stdout.contains("\nseed: 42\n") && !stdout.contains("drawn"), "{stdout}");
     assert_eq!(files(&place.path().join("data")), 0);
 }
 

@@ -72,7 +72,7 @@ fn lines(machine: &str) -> Vec<(String, String)> {
     let mut files: Vec<_> = std::fs::read_dir(core().join(machine))
         .expect("the machines are where they are")
         .map(|entry| entry.expect("a file").path())
-        .filter(|path| !["matrix.rs", "tests.rs"].iter().any(|test| path.ends_with(test)))
+        .filter(|path| !["matrix.rs", "tests.rs", "tests"].iter().any(|test| path.ends_with(test)))
         .collect();
     files.sort();
     let mut lines = Vec::new();

@@ -36,6 +36,12 @@ fn s00_nothing_goes_wrong() {
         judge::all_completed(world, &end);
         assert_eq!(judge::measured(world, 0), 2_000, "20 of 25 s");
     });
+    // Who reports seldom is not taken for silent, and needs no other setting.
+    simulate(&Cluster::of(3).set("interval=10s").set("duration=45s"), |world| {
+        let end = world.ending();
+        judge::all_completed(world, &end);
+        assert_eq!(judge::measured(world, 0), 4_500, "45 s");
+    });
 }
 
 /// Refused, black-holed, no stream, wrong name: three retries after 1, 2 and 4 s, ABORT to the connected, exit 4.

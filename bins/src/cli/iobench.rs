@@ -2,7 +2,7 @@
 
 use super::options::{RunOptions, complain_about, read, show};
 use super::output::{complain, ended, print, tell, warn};
-use super::quick::Quick;
+use super::quick::{self, Quick};
 use super::{REJECTED, USAGE, block_on, parse};
 use crate::report;
 use crate::results::{Results, merge, rebuild};
@@ -33,12 +33,16 @@ enum Command {
     /// Say what is understood of a configuration file; touches no storage without --connect
     Check(Check),
     /// Measure reads of blocks, e.g. `iobench read file:///mnt/t --block-size 4KiB --size 4GiB`
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Read)))]
     Read(Quick),
     /// Measure writes of blocks
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Write)))]
     Write(Quick),
     /// Measure reads of whole objects
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Get)))]
     Get(Quick),
     /// Measure writes of whole objects
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Put)))]
     Put(Quick),
     /// Show the results in a directory, also of a run that was interrupted
     Report {
@@ -95,10 +99,10 @@ impl Command {
         match self {
             Self::Run { file, options } => run_here(read(&file)?, &file.display().to_string(), options),
             Self::Check(check) => check.carry_out(),
-            Self::Read(quick) => quick_run(quick.read()),
-            Self::Write(quick) => quick_run(quick.write()),
-            Self::Get(quick) => quick_run(quick.get()),
-            Self::Put(quick) => quick_run(quick.put()),
+            Self::Read(quick) => quick_run(quick.run(quick::Command::Read)?),
+            Self::Write(quick) => quick_run(quick.run(quick::Command::Write)?),
+            Self::Get(quick) => quick_run(quick.run(quick::Command::Get)?),
+            Self::Put(quick) => quick_run(quick.run(quick::Command::Put)?),
             Self::Report { directory, format } => Ok(match rebuild(&directory) {
                 Ok(results) => format.print(&results),
                 Err(error) => failed(error),
@@ -137,7 +141,7 @@ impl Check {
         match config::load(&yaml, &self.overrides, &self.file.display().to_string()) {
             Ok(run) => {
                 run.warnings.iter().for_each(|warning| warn(warning.message.as_str()));
-                let printed = print(&run.resolved_yaml(run.seed.unwrap_or_default()));
+                let printed = print(&run.resolved_yaml(run.seed));
                 let connected = !self.connect || connect(&run)?;
                 Ok(if printed && connected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }

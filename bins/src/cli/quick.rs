@@ -1,8 +1,59 @@
 //! A run without a file: the configuration is made of options.
 
+mod effect;
+#[cfg(test)]
+mod tests;
+
+use super::USAGE;
 use super::options::RunOptions;
-use clap::Args;
+use super::output::complain;
+use clap::{Arg, Args};
 use std::fmt::Write;
+use std::process::ExitCode;
+
+const BLOCK_SIZE: &str = "4KiB";
+const PATTERN: &str = "random";
+
+/// The commands that need no file.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Command {
+    Read,
+    Write,
+    Get,
+    Put,
+}
+
+impl Command {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Get => "get",
+            Self::Put => "put",
+        }
+    }
+
+    fn works_on_blocks(self) -> bool {
+        matches!(self, Self::Read | Self::Write)
+    }
+
+    fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::Get)
+    }
+}
+
+/// The option as the help of a command has it: hidden where it could only be refused.
+pub(super) fn shown(option: Arg, command: Command) -> Arg {
+    let hidden = match option.get_id().as_str() {
+        "block_size" => !command.works_on_blocks(),
+        "pattern" => command == Command::Put,
+        "verify" => !command.reads(),
+        "endpoint" | "region" | "anonymous" => command.works_on_blocks(),
+        "yes_delete_everything" => true,
+        _ => false,
+    };
+    option.hide(hidden)
+}
 
 /// What a quick run does.
 #[derive(Args, Clone, Debug)]
@@ -21,12 +72,12 @@ pub(super) struct Quick {
     /// Objects (1000), or files (1); `put` writes so many, then the first ones again
     #[arg(long)]
     objects: Option<String>,
-    /// Bytes of one block
-    #[arg(long, default_value = "4KiB")]
-    block_size: String,
-    /// Order of blocks or objects: random, sequential or zipf:THETA
-    #[arg(long, default_value = "random")]
-    pattern: String,
+    /// Bytes of one block (4KiB)
+    #[arg(long)]
+    block_size: Option<String>,
+    /// Order of blocks or objects: random, sequential or zipf:THETA (random)
+    #[arg(long)]
+    pattern: Option<String>,
     /// Time before measurement begins
     #[arg(long, default_value = "0s")]
     warmup: String,
@@ -50,35 +101,42 @@ pub(super) struct Quick {
 }
 
 impl Quick {
-    pub(super) fn read(self) -> (String, RunOptions) {
-        self.blocks("read")
+    /// The configuration that the options make, or the exit code after those without effect were refused.
+    pub(super) fn run(self, command: Command) -> Result<(String, RunOptions), ExitCode> {
+        let useless = self.without_effect(command);
+        if !useless.is_empty() {
+            useless.iter().for_each(complain);
+            return Err(ExitCode::from(USAGE));
+        }
+        Ok((self.configuration(command), self.options))
     }
 
-    pub(super) fn write(self) -> (String, RunOptions) {
-        self.blocks("write")
+    fn configuration(&self, command: Command) -> String {
+        match command {
+            Command::Read | Command::Write => self.blocks(command.name()),
+            Command::Get => self.get(),
+            Command::Put => self.put(),
+        }
     }
 
-    pub(super) fn get(self) -> (String, RunOptions) {
+    fn get(&self) -> String {
         let entry = format!("{{op: get, path: objects/, pattern: {}{}}}", self.pattern(), self.verified());
-        let prepare = self.prepared("objects/", "1000", "1MiB");
-        (self.yaml(&prepare, &entry), self.options)
+        self.yaml(&self.prepared("objects/", "1000", "1MiB"), &entry)
     }
 
-    pub(super) fn put(self) -> (String, RunOptions) {
+    fn put(&self) -> String {
         let count =
             self.objects.as_ref().map_or(String::new(), |count| format!(", count: {}", quoted(count)));
         let size = quoted(self.size.as_deref().unwrap_or("1MiB"));
-        let entry = format!("{{op: put, path: put/, object_size: {size}{count}{}}}", self.verified());
-        (self.yaml("", &entry), self.options)
+        self.yaml("", &format!("{{op: put, path: put/, object_size: {size}{count}}}"))
     }
 
-    fn blocks(self, operation: &str) -> (String, RunOptions) {
-        let (block, pattern) = (quoted(&self.block_size), self.pattern());
-        let verified = self.verified();
+    fn blocks(&self, operation: &str) -> String {
+        let block = quoted(self.block_size.as_deref().unwrap_or(BLOCK_SIZE));
+        let (pattern, verified) = (self.pattern(), self.verified());
         let entry =
             format!("{{op: {operation}, path: files/, block_size: {block}, pattern: {pattern}{verified}}}");
-        let prepare = self.prepared("files/", "1", "1GiB");
-        (self.yaml(&prepare, &entry), self.options)
+        self.yaml(&self.prepared("files/", "1", "1GiB"), &entry)
     }
 
     fn prepared(&self, base: &str, count: &str, size: &str) -> String {
@@ -111,9 +169,10 @@ impl Quick {
     }
 
     fn pattern(&self) -> String {
-        match self.pattern.split_once(':') {
+        let pattern = self.pattern.as_deref().unwrap_or(PATTERN);
+        match pattern.split_once(':') {
             Some(("zipf", theta)) => format!("{{zipf: {{theta: {}}}}}", quoted_number(theta)),
-            _ => quoted(&self.pattern),
+            _ => quoted(pattern),
         }
     }
 

@@ -3,9 +3,10 @@
 use super::record::{AgentRecord, Event, Header, KeptHeader, Record, Severity, Stamp};
 use iobench_core::controller::Outcome;
 use iobench_core::message::{AgentIndex, Capabilities, Failure, Report};
-use iobench_core::stats::Ledger;
-use iobench_core::time::{Mono, Unix};
+use iobench_core::stats::{Ledger, StageTotals};
+use iobench_core::time::{Mono, Unix, nanos as nanos_of};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// So many warnings are kept for the report; all of them are in `events.jsonl`.
 const WARNINGS_MAX: usize = 20;
@@ -33,6 +34,8 @@ pub(super) struct Seen {
     pub(super) end: Option<End>,
     /// All time it reported about, warm-up included, by stage, on its own clock.
     pub(super) extents: BTreeMap<u32, Extent>,
+    /// Where measurement began, by stage, as totals say: after the warm-up.
+    measured: BTreeMap<u32, Mono>,
     /// Where its last interval of a stage ended.
     pub(super) last_interval: BTreeMap<u32, Mono>,
     /// Stages it said it had finished.
@@ -81,6 +84,20 @@ impl Fold {
         self.kept.push(header.clone());
     }
 
+    /// Completes what agents kept, of which acknowledged intervals are no part, with the warm-up of a stage.
+    pub(super) fn warmed_up(&mut self, stage: u32, warmup: Duration) {
+        self.agents.values_mut().for_each(|seen| seen.warmed_up(stage, warmup));
+    }
+
+    /// When the first stage of any agent began, on the clock that all of them are related to.
+    pub(super) fn began(&self) -> Option<Mono> {
+        let began = |seen: &Seen| {
+            let first = seen.extents.values().map(|extent| extent.from).min()?;
+            u64::try_from(nanos(first.0) - seen.offset?).ok().map(Mono)
+        };
+        self.agents.values().filter_map(began).min()
+    }
+
     fn event(&mut self, event: &Event) {
         self.last = self.last.max(Some(event.unix));
         // Errors are told by the outcome: why an agent failed, why the run was stopped.
@@ -119,28 +136,42 @@ impl Seen {
                 *last = interval.to.max(*last);
             }
             Report::StageDone(totals) => {
-                self.extend(totals.stage, totals.from, totals.to);
+                self.totals(totals);
                 self.done.insert(totals.stage);
             }
             Report::Completed { totals } => {
                 for totals in totals {
-                    self.extend(totals.stage, totals.from, totals.to);
+                    self.totals(totals);
                     self.done.insert(totals.stage);
                 }
                 self.end = Some(End::Completed);
             }
             Report::Error { failure, totals } => {
-                totals.iter().for_each(|totals| self.extend(totals.stage, totals.from, totals.to));
+                totals.iter().for_each(|totals| self.totals(totals));
                 self.end.get_or_insert_with(|| End::Error(failure.clone()));
             }
             Report::Aborted { reason, totals } => {
-                totals.iter().for_each(|totals| self.extend(totals.stage, totals.from, totals.to));
+                totals.iter().for_each(|totals| self.totals(totals));
                 self.end.get_or_insert_with(|| End::Aborted(reason.clone()));
             }
             Report::Preparing(_)
             | Report::Ready { .. }
             | Report::Acknowledge(_)
             | Report::Undecodable { .. } => {}
+        }
+    }
+
+    fn totals(&mut self, totals: &StageTotals) {
+        self.extend(totals.stage, totals.from, totals.to);
+        if totals.to > totals.from {
+            self.measured.insert(totals.stage, totals.from);
+        }
+    }
+
+    /// Who measured had warmed up before: so long, as the configuration says where no interval does.
+    fn warmed_up(&mut self, stage: u32, warmup: Duration) {
+        if let Some((extent, measured)) = self.extents.get_mut(&stage).zip(self.measured.get(&stage)) {
+            extent.from = extent.from.min(Mono(measured.0.saturating_sub(nanos_of(warmup))));
         }
     }
 

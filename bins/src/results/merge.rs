@@ -9,6 +9,8 @@ use super::run::{Place, Results};
 use super::source::Source;
 use iobench_core::config::{self, Run};
 use iobench_core::message::RunId;
+use iobench_core::plan::StageKind;
+use iobench_core::time::Unix;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -99,9 +101,14 @@ fn find(place: &Path) -> Result<Found, MergeError> {
 
 /// A header for a run of which only agents' kept results are at hand: as much as their configuration says, and
 /// their messages where it cannot be read any more.
-pub(super) fn header_of_kept(fold: &Fold) -> Option<Header> {
-    let first = fold.kept.iter().min_by_key(|kept| kept.kept.unix)?;
+pub(super) fn header_of_kept(fold: &mut Fold) -> Option<Header> {
+    let first = fold.kept.iter().min_by_key(|kept| kept.kept.unix)?.clone();
     let run = config::load(&first.config, &first.overrides, "the kept configuration").ok();
+    for (index, stage) in (0..).zip(run.iter().flat_map(|run| run.plan(0, first.seed).stages)) {
+        if let StageKind::Execute { warmup, .. } = stage.kind {
+            fold.warmed_up(index, warmup);
+        }
+    }
     let stages = run.as_ref().map(|run| stage_entries(&run.outline()));
     Some(Header {
         format: FORMAT,
@@ -110,9 +117,10 @@ pub(super) fn header_of_kept(fold: &Fold) -> Option<Header> {
         name: run.as_ref().map_or_else(|| "kept".to_owned(), |run| run.name.clone()),
         labels: run.as_ref().map(|run| run.labels.clone()).unwrap_or_default(),
         seed: first.seed,
-        // As no controller's clock is known, the wall clock is: see how a kept header relates an agent's clock.
-        started: Stamp::default(),
-        config: run.as_ref().map_or_else(|| first.config.clone(), |run| run.resolved_yaml(first.seed)),
+        // As no controller's clock is known, the wall clock is: see how a kept header relates an agent's clock. And
+        // as nobody says when the controller began, the first stage does.
+        started: fold.began().map_or_else(Stamp::default, |began| Stamp { mono: began, unix: Unix(began.0) }),
+        config: run.as_ref().map_or_else(|| first.config.clone(), |run| run.resolved_yaml(Some(first.seed))),
         agents: agent_entries(fold, run.as_ref()),
         stages: stages.unwrap_or_else(|| observed_stages(fold)),
         interval: run.as_ref().map_or(INTERVAL, |run| run.interval),

@@ -181,7 +181,7 @@ impl Header {
             labels: run.labels.clone(),
             seed: order.seed,
             started: now.into(),
-            config: run.resolved_yaml(order.seed),
+            config: run.resolved_yaml(Some(order.seed)),
             agents,
             stages: stage_entries(&order.outline),
             interval: order.outline.interval,

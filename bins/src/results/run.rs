@@ -144,7 +144,7 @@ impl Results {
     pub fn fold(source: &Source, condition: Condition, place: Place) -> Result<Self, ReadError> {
         let mut fold = Fold::default();
         let mut losses = source.each(|record| fold.record(record))?;
-        let Some(header) = fold.header.clone().or_else(|| header_of_kept(&fold)) else {
+        let Some(header) = fold.header.clone().or_else(|| header_of_kept(&mut fold)) else {
             let path = source.journals.first().map_or_else(String::new, |path| path.display().to_string());
             return Err(ReadError::Headless { path });
         };

@@ -58,6 +58,9 @@ pub struct Run {
     config: Config,
 }
 
+/// Stands in a configuration without `seed`.
+const SEED_UNKNOWN: &str = "# seed: drawn at the start of the run, and kept with its results";
+
 /// Some editors begin a file with it; the YAML parser would take it for an indentation.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -147,12 +150,14 @@ impl Run {
         self.common.outline()
     }
 
-    /// The effective configuration with all defaults and this seed. [`load`] makes the same plans of it.
+    /// The effective configuration with all defaults and this seed. [`load`] makes the same plans of it. Where the
+    /// seed is not known yet, a comment says so.
     #[must_use]
-    pub fn resolved_yaml(&self, seed: u64) -> String {
-        let config = Config { seed: Some(Count(seed)), ..self.config.clone() };
+    pub fn resolved_yaml(&self, seed: Option<u64>) -> String {
+        let config = Config { seed: seed.map(Count), ..self.config.clone() };
         let value = serde_yaml::to_value(config).expect("a configuration is made of maps, lists and scalars");
-        serde_yaml::to_string(&without_nothing(value)).expect("every YAML value can be written")
+        let yaml = serde_yaml::to_string(&without_nothing(value)).expect("every YAML value can be written");
+        if seed.is_some() { yaml } else { format!("{SEED_UNKNOWN}\n{yaml}") }
     }
 }
 

@@ -130,6 +130,25 @@ fn kept_runs_alone_make_a_result_that_says_what_it_is() {
 }
 
 #[test]
+fn kept_runs_alone_say_when_they_began_and_count_their_warm_up_as_time() {
+    let place = tempfile::tempdir().unwrap();
+    let mut agent = Agent::new(1, 500);
+    (13..=20).for_each(|second| {
+        agent.interval(second, gets(&[300, 400]));
+    });
+    agent.completed(12, 20);
+    // What warmed up before was acknowledged, so that it is not kept.
+    let mut run = kept(1, &agent.records, 3);
+    run.overrides = vec!["duration=8s".to_owned(), "warmup_period=2s".to_owned()];
+    let kept_at = Now { mono: at(540).mono, ..at(40) };
+    let merged = merge(&[keep(place.path(), kept_at, &run).unwrap()]).unwrap();
+    assert_eq!(merged.header.started.unix, at(10).unix);
+    assert_eq!(merged.stages[0].timeline.start, at(10).unix);
+    assert_eq!(merged.outcome.agents[1].ran, 10 * SECOND, "of 10 s that were planned");
+    assert_eq!(merged.stages[0].total.duration, Duration::from_secs(8), "rates are of what was measured");
+}
+
+#[test]
 fn a_kept_configuration_that_cannot_be_read_any_more_loses_only_names() {
     let place = tempfile::tempdir().unwrap();
     let (_, records, _) = complete_run();

@@ -9,6 +9,7 @@ mod pools;
 mod sizes;
 mod stages;
 mod storage;
+mod timeouts;
 mod workload;
 
 use agents::is_name;
@@ -19,12 +20,11 @@ use super::path::Path;
 use super::problems::Problems;
 use super::units::{Count, TimeSpan};
 use super::yaml::Node;
-use crate::plan::{ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, Timeouts, Uri};
+use crate::plan::{ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, Uri};
 use pools::Pools;
 use std::time::Duration;
 
 const CONCURRENCY_MAX: u64 = 65_536;
-const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 /// Stands for a target that is missing, which has been reported.
 const NOWHERE: Uri = Uri { scheme: Scheme::Null, path: String::new() };
@@ -58,7 +58,7 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
     let storage = storage::options(config, &target, &schemes, problems);
     let around = workload::Around { target: &target, schemes: &schemes, direct: file.direct || direct_uri };
     let entries = workload::entries(&mut config.workload, &around, &mut pools, problems);
-    let timeouts = timeouts(config, root, problems);
+    let timeouts = timeouts::timeouts(config, root, problems);
     let stages = stages::Parts { config, pools: &pools, entries: &entries }.stages(problems);
     let targets = agents.iter().map(|agent| &agent.target).chain([&target]);
     storage::check_root(targets, &stages, &pools.all, config.prepare.yes_delete_everything, problems);
@@ -211,72 +211,6 @@ fn number(count: Count, min: u32, at: &str, problems: &mut Problems<'_>) -> u32 
         problems.error(at, format!("{count} is not possible here"), format!("write {min} to {}", u32::MAX));
         min
     })
-}
-
-/// How often statistics are reported; `None` when what is written is not possible.
-fn interval(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
-    let mut at = "interval";
-    if let Some(other) = config.perf_log.take().and_then(|section| section.interval) {
-        at = "perf_log.interval";
-        if root.key("interval").is_some() {
-            problems.key_error(
-                at,
-                "this is another name for `interval`, which is given too",
-                "keep one of them",
-            );
-        }
-        config.interval = other;
-    }
-    let interval = config.interval;
-    if !(INTERVALS.0..=INTERVALS.1).contains(&interval.0) {
-        problems.error(at, format!("an interval of {interval} is not possible"), "write 100ms to 10s");
-        return None;
-    }
-    Some(interval.0)
-}
-
-fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Timeouts {
-    let ready = config.distributed.as_mut().and_then(|distributed| distributed.agent_ready_timeout.take());
-    if let Some(ready) = ready {
-        if root.get(&"timeouts.progress".into()).is_some() {
-            let message = "this is another name for `timeouts.progress`, which is given too";
-            problems.key_error("distributed.agent_ready_timeout", message, "keep one of them");
-        }
-        config.timeouts.progress = ready;
-    }
-    let least = interval(config, root, problems).map_or(Duration::ZERO, |interval| interval * 3);
-    let file = &config.timeouts;
-    for (key, value) in [("silence", file.silence), ("hung", file.hung)] {
-        if value.0 < least {
-            let message = format!("`{key}` must be at least three intervals, {}", TimeSpan(least));
-            problems.error(format!("timeouts.{key}"), message, "raise it, or shorten `interval`");
-        }
-    }
-    let mut positive = |key: &str, value: TimeSpan| {
-        if value.0.is_zero() {
-            problems.error(
-                format!("timeouts.{key}"),
-                "a deadline of 0 can never be met",
-                "write for example `5s`",
-            );
-        }
-        value.0
-    };
-    Timeouts {
-        connect: positive("connect", file.connect),
-        stream: positive("stream", file.stream),
-        idle: positive("idle", file.idle),
-        progress: positive("progress", file.progress),
-        ready: positive("ready", file.ready),
-        first_stats: positive("first_stats", file.first_stats),
-        silence: file.silence.0,
-        ping: positive("ping", file.ping),
-        hung: file.hung.0,
-        lease: positive("lease", file.lease),
-        abort: positive("abort", file.abort),
-        abort_wait: positive("abort_wait", file.abort_wait),
-        ping_tries: number(file.ping_tries, 1, "timeouts.ping_tries", problems),
-    }
 }
 
 fn error_policy(config: &Config, problems: &mut Problems<'_>) -> ErrorPolicy {

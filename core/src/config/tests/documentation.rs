@@ -10,8 +10,17 @@ const REFERENCE: &str = include_str!("../../../../docs/CONFIG.md");
 
 /// Every key that [`crate::config::file`] reads, from its fields.
 fn keys() -> impl Iterator<Item = &'static str> {
-    let files =
-        [include_str!("../file.rs"), include_str!("../file/storage.rs"), include_str!("../values.rs")];
+    let files = [
+        include_str!("../file.rs"),
+        include_str!("../file/access.rs"),
+        include_str!("../file/distributed.rs"),
+        include_str!("../file/limits.rs"),
+        include_str!("../file/prepare.rs"),
+        include_str!("../file/stages.rs"),
+        include_str!("../file/storage.rs"),
+        include_str!("../file/workload.rs"),
+        include_str!("../values.rs"),
+    ];
     let fields = files.into_iter().flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("pub "));
     let names = fields.filter_map(|field| field.split_once(": ")).map(|(name, _)| name);
     names.map(|name| if name == "kind" { "type" } else { name }).chain(["size_distribution"])
@@ -19,7 +28,7 @@ fn keys() -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn the_reference_names_every_key() {
-    assert!(keys().count() > 70, "the fields of file.rs were not found");
+    assert!(keys().count() > 70, "the fields of the files were not found");
     let missing = keys().chain(dialect::names()).filter(|key| !REFERENCE.contains(&format!("`{key}`")));
     assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
 }

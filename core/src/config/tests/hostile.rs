@@ -131,7 +131,7 @@ proptest! {
         let to = text.ceil_char_boundary((from + cut).min(text.len()));
         let damaged = format!("{}{put}{}", &text[..from], &text[to..]);
         match load(&damaged, &[], "x.yaml") {
-            Ok(run) => { let _ = (run.plan(0, 1), run.outline(), run.resolved_yaml(1)); }
+            Ok(run) => { let _ = (run.plan(0, 1), run.outline(), run.resolved_yaml(Some(1))); }
             Err(bad) => { prop_assert!(bad.iter().any(|one| one.severity == crate::config::Severity::Error)); let _ = bad.to_string(); }
         }
     }

@@ -325,6 +325,9 @@ fn what_cannot_be_meant_is_refused() {
         ("interval: 11s", "7:11 an interval of 11s is not possible"),
         ("timeouts: {silence: 2s}", "7:21 `silence` must be at least three intervals, 3s"),
         ("timeouts: {hung: 1s}", "7:18 `hung` must be at least three intervals, 3s"),
+        ("timeouts: {first_stats: 1s}", "7:25 `first_stats` must be at least two intervals, 2s"),
+        ("timeouts: {progress: 1s}", "7:22 `progress` must be at least two intervals, 2s"),
+        ("timeouts: {first_stats: 0}", "7:25 a deadline of 0 can never be met"),
         ("timeouts: {lease: 0}", "7:19 a deadline of 0 can never be met"),
         ("timeouts: {ping_tries: 0}", "7:24 0 is not possible here"),
         ("policy: {min_alive: 1.5}", "7:21 1.5 is no share of the agents"),
@@ -359,6 +362,37 @@ fn what_cannot_be_meant_is_refused() {
     );
     assert_eq!(wrong("target: null://"), ["this run does nothing"]);
     assert_eq!(wrong("workload: [{op: get}]"), ["the key `target` is missing"]);
+}
+
+#[test]
+fn deadlines_follow_the_interval_unless_they_are_given() {
+    let deadlines = |more: &str| {
+        let it = plan(&with(more)).timeouts;
+        [it.progress, it.first_stats, it.silence, it.hung].map(|deadline| deadline.as_secs())
+    };
+    assert_eq!(deadlines("interval: 100ms"), [30, 10, 10, 60]);
+    assert_eq!(deadlines("interval: 3s"), [30, 10, 10, 60]);
+    assert_eq!(deadlines("interval: 5s"), [30, 15, 15, 60]);
+    assert_eq!(deadlines("interval: 10s"), [30, 30, 30, 60]);
+    assert_eq!(deadlines("perf_log: {interval: 10s}"), [30, 30, 30, 60]);
+    assert_eq!(deadlines("interval: 10s\ntimeouts: {silence: 45s, first_stats: 20s}"), [30, 20, 45, 60]);
+}
+
+#[test]
+fn a_given_deadline_that_does_not_fit_the_interval_is_refused_with_the_way_out() {
+    for (given, expected) in [
+        ("silence: 10s", "8:21 `silence` must be at least three intervals, 30s"),
+        ("hung: 20s", "8:18 `hung` must be at least three intervals, 30s"),
+        ("first_stats: 10s", "8:25 `first_stats` must be at least two intervals, 20s"),
+        ("progress: 5s", "8:22 `progress` must be at least two intervals, 20s"),
+    ] {
+        let yaml = with(&format!("interval: 10s\ntimeouts: {{{given}}}"));
+        assert_eq!(wrong(&yaml), [expected], "{given}");
+        assert!(bad(&yaml).to_string().contains("remove it (it then fits the interval)"), "{given}");
+    }
+    let yaml = with("interval: 10s\ndistributed: {agents: [a], agent_ready_timeout: 5s}");
+    let expected = "8:49 `agent_ready_timeout` must be at least two intervals, 20s";
+    assert_eq!(wrong(&yaml), [expected]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 fn comes_back(yaml: &str, seed: u64) {
     let run = good(yaml);
-    let resolved = run.resolved_yaml(seed);
+    let resolved = run.resolved_yaml(Some(seed));
     let again = load(&resolved, &[], "elsewhere.yaml").unwrap_or_else(|bad| panic!("{resolved}\n{bad}"));
     for index in 0..run.agents.len().max(1) as u32 {
         assert_eq!(again.plan(index, seed), run.plan(index, seed), "{resolved}");
@@ -16,8 +16,22 @@ fn comes_back(yaml: &str, seed: u64) {
         (&run.name, &run.labels, Some(seed), run.policy, run.start_delay, &run.agents),
     );
     assert_eq!(again.outline(), run.outline());
-    assert_eq!(again.resolved_yaml(seed), resolved);
+    assert_eq!(again.resolved_yaml(Some(seed)), resolved);
     assert!(again.warnings.is_empty(), "{:?}", again.warnings);
+}
+
+#[test]
+fn a_seed_that_is_not_known_yet_is_not_made_up() {
+    let drawn = good(super::GOOD).resolved_yaml(None);
+    assert!(
+        drawn.starts_with("# seed: drawn at the start of the run") && !drawn.contains("\nseed:"),
+        "{drawn}"
+    );
+    assert_eq!(good(&drawn).seed, None);
+    assert_eq!(good(&drawn).resolved_yaml(None), drawn);
+    let given = good(&super::with("seed: 7"));
+    let given = given.resolved_yaml(given.seed);
+    assert!(given.contains("\nseed: 7\n") && !given.contains('#'), "{given}");
 }
 
 #[test]

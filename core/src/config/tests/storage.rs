@@ -107,7 +107,7 @@ fn a_secret_in_the_file_is_refused_and_shown_nowhere() {
 #[test]
 fn the_resolved_configuration_names_references_only() {
     let yaml = format!("{S3}storage: {{credentials: {{access_key: env:KEY, secret_key: file:/run/secret}}}}");
-    let resolved = good(&yaml).resolved_yaml(1);
+    let resolved = good(&yaml).resolved_yaml(Some(1));
     assert!(resolved.contains("secret_key: file:/run/secret"), "{resolved}");
     assert_eq!(good(&resolved).plan(0, 1).storage, good(&yaml).plan(0, 1).storage);
 }
@@ -176,7 +176,7 @@ distributed:
     assert_eq!(run.plan(0, 1).storage.endpoints, ["http://common"]);
     let own = run.plan(1, 1).storage;
     assert_eq!((&*own.endpoints[0], own.spread), ("http://own", Spread::LeastConnections));
-    assert_eq!(good(&run.resolved_yaml(1)).plan(1, 1).storage, own);
+    assert_eq!(good(&run.resolved_yaml(Some(1))).plan(1, 1).storage, own);
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Agents that die, hang or fall silent while they measure.
+
+use super::started;
+use crate::agent;
+use crate::controller::{AgentEnd, ExitCode, Label};
+use crate::harness::{Harness, SECOND, order, outline};
+use std::time::Duration;
+
+#[test]
+fn when_one_of_three_dies_in_the_workload_the_others_go_on_and_the_result_is_partial() {
+    for fin in [true, false] {
+        let mut harness = started(3);
+        harness.kill_agent(1, fin);
+        let outcome = harness.finish();
+        assert_eq!((outcome.exit, outcome.label), (ExitCode::SomeCompleted, Label::Partial));
+        let ends: Vec<_> = outcome.agents.iter().map(|agent| agent.end).collect();
+        assert_eq!(ends, [AgentEnd::Completed, AgentEnd::Failed, AgentEnd::Completed]);
+        let lost = &outcome.agents[1];
+        assert!((4 * SECOND..=6 * SECOND).contains(&lost.ran), "its acknowledged time is kept: {lost:?}");
+        assert!((730_000..780_000).contains(&outcome.coverage_ppm), "{}", outcome.coverage_ppm);
+        let told = if fin {
+            "after 5 s of 20 s (25 %): closed its stream"
+        } else {
+            "after 4 s of 20 s (20 %): has been silent"
+        };
+        assert!(harness.said(&format!("agent a1 (h1:7420) failed {told}")), "{:?}", harness.notices);
+    }
+}
+
+#[test]
+fn when_more_than_half_die_the_rest_is_stopped_and_the_result_does_not_represent_the_system() {
+    let mut harness = started(3);
+    harness.kill_agent(0, true);
+    harness.run_for(2);
+    harness.kill_agent(1, true);
+    let outcome = harness.finish();
+    assert_eq!((outcome.exit, outcome.label), (ExitCode::NoneCompleted, Label::Unrepresentative));
+    assert!(!harness.hosts[2].load, "the survivor has stopped");
+    assert!(outcome.cause.contains("2 of 3 agents failed"));
+}
+
+#[test]
+fn exactly_half_is_enough_by_default() {
+    let mut harness = started(2);
+    harness.kill_agent(0, true);
+    assert_eq!(harness.finish().exit, ExitCode::SomeCompleted);
+}
+
+#[test]
+fn an_agent_whose_engine_hangs_is_failed_after_60_s_without_statistics() {
+    let mut harness = Harness::of(order(&outline(&[("execute", Some(200))]), 3));
+    harness.begin();
+    harness.run_until("load", |h| h.hosts.iter().all(|host| !host.began.is_empty()));
+    harness.run_for(5);
+    harness.hosts[0].engine_hangs = true;
+    let outcome = harness.finish();
+    assert_eq!(outcome.exit, ExitCode::SomeCompleted);
+    assert!(outcome.agents[0].reason.contains("hangs: it answers, but has sent no statistics for 60 s"));
+}
+
+#[test]
+fn a_silent_agent_is_pinged_three_times_and_then_given_up() {
+    let mut harness = started(3);
+    harness.hosts[2].cut = true;
+    harness.run_until("the failure", |h| h.said("a2"));
+    assert!(harness.said("silent for 25 s and did not answer 3 pings"), "{:?}", harness.notices);
+    assert_eq!(harness.finish().exit, ExitCode::SomeCompleted);
+    harness.run_for(30);
+    assert!(!harness.hosts[2].load, "the lease has stopped the load");
+    assert_eq!(harness.hosts[2].kept.len(), 1, "what nobody confirmed is kept");
+}
+
+#[test]
+fn high_latency_fails_nobody_and_is_warned_about() {
+    let mut harness = Harness::of(order(&outline(&[("prepare", None), ("execute", Some(120))]), 2));
+    harness.latency = Duration::from_secs(2);
+    harness.begin();
+    let outcome = harness.finish();
+    assert_eq!((outcome.exit, outcome.label), (ExitCode::AllCompleted, Label::Complete));
+    let warnings =
+        harness.notices.iter().filter(|notice| notice.text.contains("high latency, round trip 4.0s"));
+    assert!((4..=10).contains(&warnings.count()), "one a minute and agent: {:?}", harness.notices);
+}
+
+#[test]
+fn an_agent_process_that_is_told_to_end_says_so_and_delivers_what_it_has() {
+    let mut harness = started(3);
+    harness.agent_gets(0, agent::Input::Shutdown);
+    harness.run_for(2);
+    assert!(harness.hosts[0].exited && !harness.hosts[0].load && harness.hosts[0].kept.is_empty());
+    let outcome = harness.finish();
+    assert_eq!(outcome.exit, ExitCode::SomeCompleted);
+    assert!(outcome.agents[0].reason.contains("the agent process is ending"));
+}
