@@ -8,4 +8,5 @@ pub mod grpc;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod signals;
 pub mod ui;

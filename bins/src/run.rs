@@ -5,6 +5,7 @@ use crate::drive::controller::{Handle, Ports, Results};
 use crate::drive::{self, Clock, Inbox, SystemClock};
 use crate::grpc::{self, Dial};
 use crate::results::{Event, Finished, Header, Persisted, ResultsWriter};
+use crate::signals::when_told_to_end;
 use crate::ui::{self, LogAgent, Plain};
 use anyhow::Context;
 use iobench_backends::{LocalEngine, host};
@@ -16,8 +17,11 @@ use iobench_core::time::Now;
 use iobench_proto::{Description, PROTOCOL};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
 use tonic::transport::Server;
+
+/// Controller and agent of one process end together: neither can lose the other, however long the process is stopped.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// A run that is ready to go.
 #[derive(Debug)]
@@ -82,23 +86,28 @@ async fn conduct(
     dial: impl Dial,
     clock: SystemClock,
 ) -> anyhow::Result<Finished> {
+    let mut outline = job.run.outline();
+    if lead == Lead::AtOnce {
+        outline.timeouts.lease = NEVER;
+    }
     let order = Order {
         run: RunId(random()),
         agents,
         yaml: job.yaml,
         overrides: job.overrides,
         seed: job.seed,
-        outline: job.run.outline(),
+        outline,
         policy: job.run.policy,
         lead,
     };
     let inbox = Inbox::default();
     let handle = Handle::of(&inbox);
+    // Before anything is made. A second signal ends the run at once.
+    let interrupt = handle.clone();
+    when_told_to_end(move || interrupt.interrupt())?;
     let header = Header::new(&order, &job.run, clock.now());
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
-    let results =
-        Journal { writer: begin_results(&job.results, header, handle.clone())?, ids, measured: false };
-    forward_signals(handle)?;
+    let results = Journal { writer: begin_results(&job.results, header, handle)?, ids, measured: false };
     let observer = Plain::new(order.outline.clone(), job.quiet);
     let ports = Ports { clock, dial, results, observer };
     let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
@@ -130,22 +139,6 @@ fn begin_results(parent: &Path, header: Header, handle: Handle) -> anyhow::Resul
         ResultsWriter::detached(header, cause, persisted(handle))
             .context("the results thread cannot be started")
     })
-}
-
-/// SIGINT and SIGTERM interrupt the run; a second one ends it at once.
-fn forward_signals(handle: Handle) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                Some(()) = interrupt.recv() => handle.interrupt(),
-                Some(()) = terminate.recv() => handle.interrupt(),
-                else => return,
-            }
-        }
-    });
-    Ok(())
 }
 
 /// The journal as the controller's port.

@@ -235,28 +235,56 @@ fn check_says_what_is_understood_and_touches_nothing() {
     assert_eq!(files(&place.path().join("data")), 0);
 }
 
-#[test]
-fn an_interrupted_run_removes_half_written_objects_and_keeps_its_results() {
-    let place = Place::new();
-    let file = small(&place, "");
+/// A run of so many seconds that is already putting; `shell`: what a shell does before it becomes that run.
+fn running(place: &Place, shell: &str, seconds: u32, more: &str) -> Process {
+    let file = small(place, more);
     std::fs::create_dir_all(place.path().join("results")).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
-    command
-        .arg("run")
-        .arg(&file)
-        .args(["--set", "duration=60s", "--results"])
-        .arg(place.path().join("results"));
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_iobench"), "run"]);
+    command.arg(&file).args(["--set", &format!("duration={seconds}s"), "--results"]);
+    command.arg(place.path().join("results"));
     let run =
         Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
     support::until("load", Duration::from_secs(20), || files(&place.path().join("data/new")) > 0);
-    std::thread::sleep(Duration::from_millis(1500));
-    run.signal("TERM");
-    let (code, stdout, stderr) = run.end(Duration::from_secs(10));
-    assert_eq!(code, 3, "{stderr}");
-    assert!(stdout.starts_with("ABORTED"), "{stdout}");
-    for entry in std::fs::read_dir(place.path().join("data/new")).unwrap().flatten() {
-        assert_eq!(entry.metadata().unwrap().len(), 10 << 10, "{:?} is whole", entry.path());
+    run
+}
+
+#[test]
+fn an_interrupted_run_removes_half_written_objects_and_keeps_its_results() {
+    // The second comes when the terminal is closed.
+    for signal in ["TERM", "HUP"] {
+        let place = Place::new();
+        let run = running(&place, "", 60, "");
+        std::thread::sleep(Duration::from_millis(1500));
+        run.signal(signal);
+        let (code, stdout, stderr) = run.end(Duration::from_secs(10));
+        assert_eq!(code, 3, "{signal}: {stderr}");
+        assert!(stdout.starts_with("ABORTED"), "{stdout}");
+        for entry in std::fs::read_dir(place.path().join("data/new")).unwrap().flatten() {
+            assert_eq!(entry.metadata().unwrap().len(), 10 << 10, "{:?} is whole", entry.path());
+        }
     }
+}
+
+#[test]
+fn a_run_that_was_started_to_outlive_its_terminal_does() {
+    let place = Place::new();
+    let run = running(&place, "trap '' HUP;", 3, "");
+    run.signal("HUP");
+    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
+#[test]
+fn a_run_that_is_stopped_longer_than_a_lease_goes_on_and_says_so() {
+    let place = Place::new();
+    let run = running(&place, "", 8, "timeouts: {lease: 2s}\n");
+    run.signal("STOP");
+    std::thread::sleep(Duration::from_secs(4));
+    run.signal("CONT");
+    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("this tool stood still for "), "{stdout}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::drive::{self, Inbox, Local, SystemClock};
 use crate::grpc::{self, tls::ServerTls};
 use crate::results;
 use crate::run::description;
+use crate::signals::when_told_to_end;
 use crate::ui::LogAgent;
 use anyhow::Context;
 use clap::Parser;
@@ -17,7 +18,6 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 use tonic::transport::Server;
 use tracing::{error, info, warn};
 
@@ -78,7 +78,9 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}; is another agent running there?", cli.listen))?;
     let clock = SystemClock::start();
     let inbox = Inbox::default();
-    end_on_signals(inbox.local())?;
+    // It stops its run and tells its controller first.
+    let told: Local<Event> = inbox.local();
+    when_told_to_end(move || told.send(Event::Shutdown))?;
     let ports = Ports {
         clock,
         engine: LocalEngine::new(clock.origin(), engine_events(&inbox)),
@@ -118,20 +120,4 @@ fn keep(state: &Path, now: Now, run: &KeptRun) {
             error!("no controller confirmed the results of run {}, and they cannot be kept: {error}", run.run)
         }
     }
-}
-
-/// SIGINT and SIGTERM end the agent: it stops its run and tells its controller first.
-fn end_on_signals(local: Local<Event>) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                Some(()) = interrupt.recv() => local.send(Event::Shutdown),
-                Some(()) = terminate.recv() => local.send(Event::Shutdown),
-                else => return,
-            }
-        }
-    });
-    Ok(())
 }

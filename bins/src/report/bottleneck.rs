@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// A completion that waits longer than this for one of our threads is measured later than it happened.
 const LAG_MAX: Duration = Duration::from_millis(5);
+/// Longer than this is no slow thread.
+const STANDSTILL: Duration = Duration::from_secs(1);
 /// CPUs busier than this, in percent, have nothing left for more operations.
 const BUSY_MAX: f64 = 90.0;
 /// Where less than this share of a busy host's CPU time is our own, others are to blame.
@@ -50,8 +52,12 @@ impl Bottleneck {
         let lag = Duration::from_nanos(part.totals.lag);
         self.lag = self.lag.max(lag);
         if lag > LAG_MAX {
-            let lag = units::latency(part.totals.lag as f64 / 1_000.0);
-            self.signs.push(format!("{who}: a completion waited {lag} for a thread of this tool"));
+            let waited = units::latency(part.totals.lag as f64 / 1_000.0);
+            self.signs.push(if lag > STANDSTILL {
+                format!("{who}: this tool stood still for {waited} (stopped, or given no CPU), which is in its rates")
+            } else {
+                format!("{who}: a completion waited {waited} for a thread of this tool")
+            });
         }
         let busy = part.totals.cpu.map(|cpu| f64::from(cpu.user.saturating_add(cpu.system)) / 100.0);
         self.busy = [self.busy, busy].into_iter().flatten().reduce(f64::max);
