@@ -111,6 +111,28 @@ fn quick_commands_measure_without_a_file() {
 }
 
 #[test]
+fn a_file_that_is_there_is_read_as_it_is() {
+    let place = Place::new();
+    let file = place.file("data.bin", &"x".repeat(1 << 20));
+    let target = format!("file://{}", file.display());
+    let results = place.path().join("results");
+    std::fs::create_dir(&results).unwrap();
+    let measured =
+        ["--results", results.to_str().unwrap(), "--runtime", "1s", "--iodepth", "4", "--bs", "8KiB"];
+    let (code, stdout, stderr) = iobench(&[&["read", &target], &measured[..]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("read data.bin (8 KiB random)"), "{stdout}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "x".repeat(1 << 20));
+    for (arguments, said) in [
+        (["write", &target, "--bs", "8KiB"], "makes its own in a directory"),
+        (["read", &target, "--size", "1MiB"], "--size has no effect"),
+    ] {
+        let (code, _, stderr) = iobench(&arguments);
+        assert!(code == 64 && stderr.contains(said), "{code}: {stderr}");
+    }
+}
+
+#[test]
 fn bad_input_is_refused_with_its_reason_and_touches_nothing() {
     let cases: [(&str, &str, &str); 12] = [
         ("", "empty", "nothing in it"),

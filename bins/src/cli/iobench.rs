@@ -32,7 +32,7 @@ enum Command {
     },
     /// Say what is understood of a configuration file; touches no storage without --connect
     Check(Check),
-    /// Measure reads of blocks, e.g. `iobench read file:///mnt/t --block-size 4KiB --size 4GiB`
+    /// Measure reads of blocks, e.g. `iobench read file:///mnt/t --block-size 4KiB --size 4GiB`; a file that is there is read as it is
     #[command(mut_args(|arg| quick::shown(arg, quick::Command::Read)))]
     Read(Quick),
     /// Measure writes of blocks
@@ -166,7 +166,8 @@ fn connect(run: &config::Run) -> Result<bool, ExitCode> {
             Ok(steps) => tell(format!("{}: {}: all well", plan.target, steps.join(", "))),
             Err(failure) => {
                 complain(failure);
-                return Err(ExitCode::from(super::UNREACHABLE));
+                // As a run would end.
+                return Err(ExitCode::from(REJECTED));
             }
         }
         tried.push(same);

@@ -1,6 +1,7 @@
 //! A run without a file: the configuration is made of options.
 
 mod effect;
+mod existing;
 #[cfg(test)]
 mod tests;
 
@@ -61,10 +62,10 @@ pub(super) struct Quick {
     /// Where, e.g. `file:///mnt/data/bench`, `direct:///mnt/nvme/bench`, `s3://bucket/bench`, `mem://`, `null://`
     target: String,
     /// How long it is measured
-    #[arg(long, default_value = "30s")]
+    #[arg(long, visible_alias = "runtime", default_value = "30s")]
     duration: String,
     /// Operations in flight
-    #[arg(long, short, default_value = "16")]
+    #[arg(long, short, visible_alias = "iodepth", default_value = "16")]
     concurrency: String,
     /// Bytes of one object (1MiB), or of the file whose blocks are read or written (1GiB)
     #[arg(long)]
@@ -73,7 +74,7 @@ pub(super) struct Quick {
     #[arg(long)]
     objects: Option<String>,
     /// Bytes of one block (4KiB)
-    #[arg(long)]
+    #[arg(long, visible_alias = "bs")]
     block_size: Option<String>,
     /// Order of blocks or objects: random, sequential or zipf:THETA (random)
     #[arg(long)]
@@ -103,7 +104,8 @@ pub(super) struct Quick {
 impl Quick {
     /// The configuration that the options make, or the exit code after those without effect were refused.
     pub(super) fn run(self, command: Command) -> Result<(String, RunOptions), ExitCode> {
-        let useless = self.without_effect(command);
+        let mut useless = self.without_effect(command);
+        useless.extend(self.needs_a_directory(command));
         if !useless.is_empty() {
             useless.iter().for_each(complain);
             return Err(ExitCode::from(USAGE));
@@ -134,9 +136,13 @@ impl Quick {
     fn blocks(&self, operation: &str) -> String {
         let block = quoted(self.block_size.as_deref().unwrap_or(BLOCK_SIZE));
         let (pattern, verified) = (self.pattern(), self.verified());
-        let entry =
-            format!("{{op: {operation}, path: files/, block_size: {block}, pattern: {pattern}{verified}}}");
-        self.yaml(&self.prepared("files/", "1", "1GiB"), &entry)
+        let entry = |path: &str| {
+            format!("{{op: {operation}, path: {path}, block_size: {block}, pattern: {pattern}{verified}}}")
+        };
+        match self.existing_file() {
+            Some((directory, name)) => self.yaml_at(&directory, "", &entry(&quoted(&name))),
+            None => self.yaml(&self.prepared("files/", "1", "1GiB"), &entry("files/")),
+        }
     }
 
     fn prepared(&self, base: &str, count: &str, size: &str) -> String {
@@ -177,11 +183,15 @@ impl Quick {
     }
 
     fn yaml(&self, prepare: &str, entry: &str) -> String {
-        let Self { target, duration, concurrency, warmup, cleanup, .. } = self;
+        self.yaml_at(&self.target, prepare, entry)
+    }
+
+    fn yaml_at(&self, target: &str, prepare: &str, entry: &str) -> String {
+        let Self { duration, concurrency, warmup, cleanup, .. } = self;
         let mut yaml = String::new();
         let pairs = [
             ("target", target),
-            ("duration", duration),
+            ("duration", duration.as_str()),
             ("warmup_period", warmup),
             ("concurrency", concurrency),
         ];

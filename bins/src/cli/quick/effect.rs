@@ -8,6 +8,9 @@ impl Quick {
     /// What to say about each option that has no effect on this command: which, why, and what to do instead.
     pub(super) fn without_effect(&self, command: Command) -> Vec<String> {
         let mut useless = self.nothing_to(command);
+        if command == Command::Read {
+            useless.extend(self.nothing_at_a_file());
+        }
         // What is no target at all is refused as a target.
         let target = self.target.parse().ok();
         for one in target.iter().flat_map(|target| self.nothing_at(target)) {
@@ -94,4 +97,4 @@ impl Quick {
 }
 
 /// An option, why it does nothing, and what to do instead.
-type Useless = (&'static str, &'static str, &'static str);
+pub(super) type Useless = (&'static str, &'static str, &'static str);
