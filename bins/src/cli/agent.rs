@@ -29,6 +29,7 @@ struct Cli {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7420")]
     listen: SocketAddr,
     /// Where results are kept that no controller has confirmed (the last 20 runs)
+    /// [default: ~/.local/state/iobench-agent]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Our certificate (PEM); switches TLS on

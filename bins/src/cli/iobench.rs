@@ -54,7 +54,7 @@ enum Command {
     },
     /// Show results of one run that are spread over several directories, such as those that agents have kept
     Merge {
-        /// Results directories, or directories of kept results
+        /// Results directories, kept runs, or state directories of agents
         #[arg(required = true)]
         directories: Vec<PathBuf>,
         /// How

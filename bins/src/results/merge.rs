@@ -3,7 +3,7 @@
 use super::directory::{Condition, JOURNAL, condition};
 use super::fold::Fold;
 use super::journal::{ReadError, Reader};
-use super::kept::KEPT;
+use super::kept::{KEPT, kept_runs};
 use super::record::{AgentEntry, FORMAT, Header, Record, StageEntry, Stamp, stage_entries};
 use super::run::{Place, Results};
 use super::source::Source;
@@ -25,11 +25,13 @@ const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Error)]
 pub enum MergeError {
     /// No place was given.
-    #[error("nothing to merge; give results directories, or runs that agents kept")]
+    #[error(
+        "nothing to merge; give results directories, runs that agents kept, or the agents' state directories"
+    )]
     Nothing,
     /// A place holds neither.
     #[error(
-        "{path} holds neither a journal nor a kept run; give a results directory, or one that an agent kept"
+        "{path} holds neither a journal nor a kept run; give a results directory, one that an agent kept, or an agent's state directory"
     )]
     Neither {
         /// Where.
@@ -55,8 +57,20 @@ pub enum MergeError {
 /// Makes one result of all these places, each message counted once however many of them hold it.
 pub fn merge(places: &[PathBuf]) -> Result<Results, MergeError> {
     let mut found = Vec::new();
+    let mut states = Vec::new();
     for place in places {
-        found.push((place, find(place)?));
+        match kept_runs(place) {
+            Ok(kept) if !kept.is_empty() => states.extend(kept),
+            _ => found.push((place, find(place)?)),
+        }
+    }
+    // Of an agent's state directory, which keeps several runs, what belongs to the run of the other places.
+    let wanted = found.first().map(|(_, found)| found.run);
+    for place in &states {
+        let kept = find(place)?;
+        if wanted.is_none_or(|wanted| wanted == kept.run) {
+            found.push((place, kept));
+        }
     }
     let Some((first, Found { run: first_run, .. })) = found.first() else { return Err(MergeError::Nothing) };
     if let Some((other, Found { run, .. })) = found.iter().find(|(_, found)| found.run != *first_run) {

@@ -79,6 +79,19 @@ fn what_an_agent_kept_completes_a_partial_result_and_counts_once() {
 }
 
 #[test]
+fn of_a_state_directory_what_belongs_to_the_run_is_merged() {
+    let place = tempfile::tempdir().unwrap();
+    let partial = written(place.path(), partial_run());
+    let (state, (_, records, _)) = (place.path().join("state"), complete_run());
+    keep(&state, at(40), &kept(1, &records, 3)).unwrap();
+    let another = RunId(7);
+    keep(&state, at(50), &KeptRun { run: another, ..kept(1, &records, 3) }).unwrap();
+    let merged = merge(&[state.clone(), directory(&partial)]).unwrap();
+    assert_eq!((merged.header.run, merged.outcome.label), (RUN, Label::Complete));
+    assert!(matches!(merge(&[state]), Err(MergeError::OtherRun { .. })), "alone it does not say which");
+}
+
+#[test]
 fn a_message_in_several_journals_is_visited_once() {
     let place = tempfile::tempdir().unwrap();
     let journal = directory(&written(place.path(), complete_run())).join(JOURNAL);
