@@ -310,18 +310,23 @@ fn a_run_that_is_stopped_longer_than_a_lease_goes_on_and_says_so() {
 }
 
 #[test]
-fn a_results_directory_that_vanishes_costs_no_number() {
+fn a_results_directory_that_vanishes_is_written_again() {
     let place = Place::new();
-    let file = small(&place, "");
-    let results = place.path().join("results");
-    std::fs::create_dir_all(&results).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench"));
-    command.arg("run").arg(&file).arg("--results").arg(&results);
-    let run =
-        Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
-    support::until("load", Duration::from_secs(20), || files(&place.path().join("data/new")) > 0);
+    let run = running(&place, "", 2, "");
     std::thread::sleep(Duration::from_millis(500));
-    std::fs::remove_dir_all(&results).unwrap();
+    std::fs::remove_dir_all(place.path().join("results")).unwrap();
+    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, report, stderr) = iobench(&["report", place.results().to_str().unwrap()]);
+    assert_eq!((code, report), (0, stdout), "{stderr}");
+}
+
+#[test]
+fn a_results_directory_that_cannot_be_written_again_costs_no_number() {
+    let place = Place::new();
+    let run = running(&place, "", 2, "");
+    std::fs::remove_dir_all(place.path().join("results")).unwrap();
+    place.file("results", "in the way");
     let (code, stdout, stderr) = run.end(Duration::from_secs(30));
     assert_eq!(code, 7, "{stderr}");
     assert!(

@@ -136,15 +136,20 @@ impl Directory {
         Ok((path.with_file_name(format!(".{file_name}.tmp")), path))
     }
 
-    /// Puts every staged file in place, then removes the marker: from now on the directory is finished.
+    /// Puts every staged file in place, then removes the marker (unless somebody has): from now on the directory is
+    /// finished.
     pub fn publish(mut self) -> Result<PathBuf, PathError> {
         for (temporary, path) in self.staged.drain(..) {
             fs::rename(&temporary, &path).map_err(PathError::on("write", &path))?;
         }
         sync_directory(&self.path).map_err(PathError::on("sync", &self.path))?;
         let marker = self.path.join(RUNNING);
-        fs::remove_file(&marker).map_err(PathError::on("remove", &marker))?;
-        Ok(self.path.clone())
+        match fs::remove_file(&marker) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(PathError::on("remove", &marker)(error))
+            }
+            _ => Ok(self.path.clone()),
+        }
     }
 }
 

@@ -85,9 +85,15 @@ fn visit_all(
 }
 
 /// Reads an open file from its beginning, wherever others are in it.
-struct FromStart<'a> {
+pub(super) struct FromStart<'a> {
     file: &'a File,
     offset: u64,
+}
+
+impl<'a> FromStart<'a> {
+    pub(super) fn of(file: &'a File) -> Self {
+        Self { file, offset: 0 }
+    }
 }
 
 impl Read for FromStart<'_> {

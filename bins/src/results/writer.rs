@@ -12,7 +12,7 @@ use super::files;
 use super::journal::{self, MAGIC};
 use super::record::{AgentRecord, Event, Header, Record};
 use super::run::{Place, Results};
-use super::source::Source;
+use super::source::{FromStart, Source};
 use crate::report;
 use iobench_core::controller::{ExitCode, Outcome};
 use iobench_core::message::{AgentIndex, AgentMessage};
@@ -197,6 +197,12 @@ impl Journal {
     }
 }
 
+/// Writes the journal again if somebody has removed it from its directory.
+fn restore(directory: &mut Directory, source: &Source) -> Result<(), PathError> {
+    let (Some(open), false) = (&source.open, directory.path().join(JOURNAL).exists()) else { return Ok(()) };
+    directory.stage(JOURNAL, |out| io::copy(&mut FromStart::of(open), out).map(drop))
+}
+
 /// The writer's thread.
 struct Worker {
     /// The journal, or for good why it cannot be written.
@@ -298,8 +304,10 @@ impl Worker {
         };
         let journal = std::mem::replace(&mut self.journal, Err(String::new())).map(drop);
         let written = journal.and(readable).and_then(|()| match self.directory.take() {
-            Some(directory) => {
-                files::write(directory, &results, &source).map(drop).map_err(|e| e.to_string())
+            Some(mut directory) => {
+                let whole = restore(&mut directory, &source).map_err(files::FinalError::from);
+                let written = whole.and_then(|()| files::write(directory, &results, &source));
+                written.map(drop).map_err(|error| error.to_string())
             }
             None => Ok(()),
         });
