@@ -49,7 +49,7 @@ impl Source {
         {
             match open {
                 Some(file) => {
-                    visit_all(Reader::of(path, FromStart { file, offset: 0 })?, path, &mut losses, &mut pass)?
+                    visit_all(Reader::of(path, FromStart::of(file))?, path, &mut losses, &mut pass)?
                 }
                 None => visit_all(Reader::open(path)?, path, &mut losses, &mut pass)?,
             }

@@ -84,12 +84,13 @@ impl<W: Write> Plain<W> {
                 }
                 _ => String::new(),
             };
-            self.line(&format!(
-                "{name}: {done} of {total} objects, {:.0} of {:.0} MiB{left}{}",
-                mib(bytes),
-                mib(bytes_total),
-                gap(since)
-            ));
+            // How much there is in all is not known where names have no end.
+            let objects = if done > total { done.to_string() } else { format!("{done} of {total}") };
+            let data = match bytes_total {
+                0 => String::new(),
+                all => format!(", {:.0} of {:.0} MiB", mib(bytes), mib(all)),
+            };
+            self.line(&format!("{name}: {objects} objects{data}{left}{}", gap(since)));
         }
     }
 
