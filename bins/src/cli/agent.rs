@@ -55,11 +55,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     output::log(if cli.verbose { "debug" } else { "info" });
     ended(match block_on(serve(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             complain(format!("{error:#}"));
             ExitCode::from(REJECTED)
         }
+        Err(code) => code,
     })
 }
 

@@ -67,7 +67,7 @@ impl Command {
                     return Err(ExitCode::from(USAGE));
                 }
                 let dial = dial(tls)?;
-                Ok(show(block_on(run::distributed(job, dial)), json))
+                Ok(show(block_on(run::distributed(job, dial))?, json))
             }
             Self::Describe { addresses, tls } => {
                 let expanded: Result<Vec<_>, _> = addresses.iter().map(|it| config::addresses(it)).collect();
@@ -110,6 +110,10 @@ fn describe(addresses: &[String], dial: &Tcp) -> ExitCode {
         let asked = block_on(async {
             tokio::time::timeout(Duration::from_secs(10), grpc::describe(dial, address)).await
         });
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(code) => return code,
+        };
         match asked {
             Ok(Ok(description)) => {
                 print(&line(address, &description));

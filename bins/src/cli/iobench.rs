@@ -127,7 +127,7 @@ fn run_here(yaml: String, origin: &str, options: RunOptions) -> Result<ExitCode,
         complain(format!("{origin} names agents; carry it out with: iobench-controller run {origin}"));
         return Err(ExitCode::from(USAGE));
     }
-    Ok(show(block_on(run::local(job)), json))
+    Ok(show(block_on(run::local(job))?, json))
 }
 
 fn failed(error: impl std::fmt::Display) -> ExitCode {

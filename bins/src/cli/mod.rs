@@ -28,7 +28,14 @@ fn parse<P: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<P, 
 }
 
 /// Runs a program's asynchronous part on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime needs only an epoll descriptor").block_on(future)
+fn block_on<F: Future>(future: F) -> Result<F::Output, ExitCode> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => Ok(runtime.block_on(future)),
+        Err(error) => {
+            output::complain(format!(
+                "the program cannot begin: {error}; look at `ulimit -n` and `ulimit -u`"
+            ));
+            Err(ExitCode::FAILURE)
+        }
+    }
 }
