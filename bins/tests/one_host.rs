@@ -199,6 +199,17 @@ fn ten_megabytes_of_aliases_are_refused_at_once() {
 }
 
 #[test]
+fn a_configuration_without_an_end_is_refused_at_once() {
+    let began = Instant::now();
+    for arguments in [["check", "/dev/zero"], ["run", "/dev/zero"], ["check", "/"]] {
+        let (code, stdout, stderr) = iobench(&arguments);
+        assert_eq!((code, &*stdout), (5, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("it is neither a file") || stderr.contains("it is a directory"), "{stderr}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
 fn a_wrong_command_line_is_64_and_help_is_0() {
     assert_eq!(iobench(&["run"]).0, 64);
     assert_eq!(iobench(&["frobnicate"]).0, 64);

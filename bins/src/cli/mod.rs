@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod controller;
+mod input;
 pub mod iobench;
 mod options;
 mod output;
