@@ -273,6 +273,29 @@ fn a_results_directory_that_vanishes_costs_no_number() {
 }
 
 #[test]
+fn a_limit_on_the_size_of_files_is_like_a_full_disk() {
+    let place = Place::new();
+    let file = place.file(
+        "memory.yaml",
+        "target: mem://x\nduration: 1s\nworkload: [{op: put, path: a/, object_size: 1, count: 100}]\n",
+    );
+    // In blocks of 512 bytes: too few for the journal's first record, and too few for the summary.
+    for blocks in [1, 6] {
+        let results = place.path().join(format!("results-{blocks}"));
+        std::fs::create_dir(&results).unwrap();
+        let mut command = std::process::Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -f {blocks}; exec \"$@\"")).arg("sh");
+        command.arg(env!("CARGO_BIN_EXE_iobench")).arg("run").arg(&file).arg("--results").arg(&results);
+        let (null, piped) = (std::process::Stdio::null, std::process::Stdio::piped);
+        command.stdin(null()).stdout(piped()).stderr(piped());
+        let (code, stdout, stderr) = Process::start(&mut command).end(Duration::from_secs(60));
+        assert_eq!(code, 7, "{blocks}: {stdout}{stderr}");
+        assert!(stdout.contains("NOT WRITTEN") && stdout.contains("File too large"), "{blocks}: {stdout}");
+        assert!(stdout.starts_with("COMPLETE"), "{blocks}: {stdout}");
+    }
+}
+
+#[test]
 fn a_put_follows_no_link_and_what_cannot_be_made_is_an_error() {
     let place = Place::new();
     let (data, victim) = (place.path().join("data"), place.file("victim", "keep"));

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod controller;
 mod input;
 pub mod iobench;
+mod limits;
 mod options;
 mod output;
 mod quick;
@@ -19,8 +20,9 @@ pub const REJECTED: u8 = 5;
 /// An agent cannot be reached.
 pub const UNREACHABLE: u8 = 4;
 
-/// The settings on a command line, or the exit code after its help or mistake was shown.
+/// A program's first step: the settings on a command line, or the exit code after its help or mistake was shown.
 fn parse<P: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<P, ExitCode> {
+    limits::fail_writes_beyond_the_largest_file();
     P::try_parse_from(arguments).map_err(|error| {
         // A closed pipe must not turn help into a failure.
         error.print().ok();

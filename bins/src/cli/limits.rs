@@ -1,0 +1,12 @@
+//! What the system may do to a process that goes beyond its limits.
+
+use super::block_on;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Makes a write beyond the largest file this process may write (`ulimit -f`) an error like that of a full disk, which
+/// is told and survived. Without anybody who takes the signal the process would end in the middle of it, silently.
+pub(super) fn fail_writes_beyond_the_largest_file() {
+    // A signal that was asked for once is taken for as long as the process lives, with or without this runtime. Where
+    // that is not to be had, all is as it was.
+    block_on(async { signal(SignalKind::from_raw(libc::SIGXFSZ)).ok() });
+}
