@@ -8,7 +8,7 @@ use iobench_backends::error::{Fault, StorageError};
 use iobench_backends::executor::{Completion, Manner, Outcome, Task};
 use iobench_core::plan::{Credentials, Multipart, Ranges, Reference, Spread, StorageOptions};
 use iobench_core::stats::{ErrorClass, Operation};
-use iobench_servers::{Authority, Fault as Wrong, Proxy, Refused, Rule, S3sFs};
+use iobench_servers::{Authority, Endless, Fault as Wrong, Proxy, Refused, Rule, S3sFs};
 use std::time::{Duration, Instant};
 
 const SIZE: u64 = 300_000;
@@ -123,6 +123,44 @@ fn bodies_with_more_than_was_asked_for_are_corrupt() {
     scene.proxy.heal();
     assert_eq!(scene.bench(1, &ranges).run_one(whole), Outcome::Done(SIZE));
     assert_eq!(scene.bench(1, &anonymous()).run_one(part), Outcome::Done(2000));
+}
+
+#[test]
+fn an_answer_without_an_end_does_not_fill_the_memory() {
+    let server = Endless::new();
+    let parts = StorageOptions {
+        multipart: Multipart { threshold: 1, part_size: 5 << 20, concurrency: 1 },
+        ..anonymous()
+    };
+    let batch = Task { manner: Manner::Batch(3), ..task(Operation::Delete, 0, 0) };
+    for target in ["s3://{}/b", "az://{}/account/c", "gs://{}/b"] {
+        let target = target.replace("{}", &server.address().to_string());
+        let backend = open(&target, &parts);
+        for task in [task(Operation::List, 0, 1000), task(Operation::Put, 0, 10), batch] {
+            // Azure begins no upload, and Google has no batches.
+            let asked = match task.operation {
+                Operation::Put => !target.starts_with("az"),
+                Operation::Delete => !target.starts_with("gs"),
+                _ => true,
+            };
+            let outcome = Bench::new(&backend, 1).run_one(task);
+            let endless = outcome == Outcome::Failed(fault(ErrorClass::Corrupt, 0));
+            assert_eq!(endless, asked, "{target}: {}: {outcome:?}", task.operation);
+        }
+        let error = backend.storage().list(b"", None, 10).expect_err("this is no list");
+        assert!(error.to_string().ends_with("corrupt: the answer is longer than 16 MiB"), "{error}");
+    }
+}
+
+#[test]
+fn an_object_is_longer_than_any_other_answer() {
+    const LARGE: u64 = 20 << 20;
+    let scene = Scene::new();
+    let mut bench = scene.bench(1, &anonymous());
+    assert_eq!(bench.run_one(task(Operation::Put, 1, LARGE)), Outcome::Done(LARGE));
+    assert_eq!(bench.run_one(task(Operation::Get, 1, LARGE)), Outcome::Done(LARGE));
+    let range = Task { manner: Manner::Range, offset: 1, ..task(Operation::Get, 1, LARGE - 1) };
+    assert_eq!(bench.run_one(range), Outcome::Done(LARGE - 1));
 }
 
 #[test]

@@ -221,6 +221,17 @@ fn ten_megabytes_of_aliases_are_refused_at_once() {
 }
 
 #[test]
+fn a_configuration_without_an_end_is_refused_at_once() {
+    let began = Instant::now();
+    for arguments in [["check", "/dev/zero"], ["run", "/dev/zero"], ["check", "/"]] {
+        let (code, stdout, stderr) = iobench(&arguments);
+        assert_eq!((code, &*stdout), (5, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("it is neither a file") || stderr.contains("it is a directory"), "{stderr}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
 fn a_wrong_command_line_is_64_and_help_is_0() {
     assert_eq!(iobench(&["run"]).0, 64);
     assert_eq!(iobench(&["frobnicate"]).0, 64);
@@ -333,6 +344,29 @@ fn a_results_directory_that_cannot_be_written_again_costs_no_number() {
         stdout.starts_with("COMPLETE") && stdout.contains("\nget ") && stdout.contains("RESULTS NOT WRITTEN"),
         "{stdout}"
     );
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_like_a_full_disk() {
+    let place = Place::new();
+    let file = place.file(
+        "memory.yaml",
+        "target: mem://x\nduration: 1s\nworkload: [{op: put, path: a/, object_size: 1, count: 100}]\n",
+    );
+    // In blocks of 512 bytes: too few for the journal's first record, and too few for the summary.
+    for blocks in [1, 6] {
+        let results = place.path().join(format!("results-{blocks}"));
+        std::fs::create_dir(&results).unwrap();
+        let mut command = std::process::Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -f {blocks}; exec \"$@\"")).arg("sh");
+        command.arg(env!("CARGO_BIN_EXE_iobench")).arg("run").arg(&file).arg("--results").arg(&results);
+        let (null, piped) = (std::process::Stdio::null, std::process::Stdio::piped);
+        command.stdin(null()).stdout(piped()).stderr(piped());
+        let (code, stdout, stderr) = Process::start(&mut command).end(Duration::from_secs(60));
+        assert_eq!(code, 7, "{blocks}: {stdout}{stderr}");
+        assert!(stdout.contains("NOT WRITTEN") && stdout.contains("File too large"), "{blocks}: {stdout}");
+        assert!(stdout.starts_with("COMPLETE"), "{blocks}: {stdout}");
+    }
 }
 
 #[test]

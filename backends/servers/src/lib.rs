@@ -8,6 +8,7 @@
 //! | [`S3sFs`] | S3 over a directory | in this process | anonymous, or with keys that are checked |
 //! | [`FakeGcs`] | GCS's XML API with generations | in this process | anonymous, or with a token that is checked |
 //! | [`Proxy`] | HTTP or HTTPS before any of them | in this process | [`Fault`]s by [`Rule`], and what came over the wire |
+//! | [`Endless`] | HTTP: yes to everything, and then 96 MiB | in this process | |
 //! | [`Refused`] | nothing: connections are refused | in this process | |
 //!
 //! Everything here blocks and panics with what to do next: it is called from tests, from any thread, with or without
@@ -16,6 +17,7 @@
 
 mod azurite;
 mod background;
+mod endless;
 mod gcs;
 mod http;
 mod install;
@@ -28,6 +30,7 @@ mod tls;
 mod weed;
 
 pub use azurite::Azurite;
+pub use endless::Endless;
 pub use gcs::FakeGcs;
 pub use proxy::{Exchange, Fault, Proxy, Rule};
 pub use refused::Refused;

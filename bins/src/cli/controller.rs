@@ -1,6 +1,7 @@
 //! `iobench-controller`: a run on many hosts.
 
-use super::options::{RunOptions, TlsOptions, read, show};
+use super::input::read;
+use super::options::{RunOptions, TlsOptions, show};
 use super::output::{complain, ended, print};
 use super::{REJECTED, UNREACHABLE, USAGE, block_on, parse};
 use crate::grpc::{self, Tcp};

@@ -1,6 +1,7 @@
 //! `iobench`: one host, and everything about results.
 
-use super::options::{RunOptions, complain_about, read, show};
+use super::input::read;
+use super::options::{RunOptions, complain_about, show};
 use super::output::{complain, ended, print, tell, warn};
 use super::quick::{self, Quick};
 use super::{REJECTED, USAGE, block_on, parse};

@@ -2,7 +2,9 @@
 
 pub mod agent;
 pub mod controller;
+mod input;
 pub mod iobench;
+mod limits;
 mod options;
 mod output;
 mod quick;
@@ -30,7 +32,10 @@ fn parse<P: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<P, 
 /// Runs a program's asynchronous part on this thread.
 fn block_on<F: Future>(future: F) -> Result<F::Output, ExitCode> {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => Ok(runtime.block_on(future)),
+        Ok(runtime) => Ok(runtime.block_on(async {
+            limits::fail_writes_beyond_the_largest_file();
+            future.await
+        })),
         Err(error) => {
             output::complain(format!(
                 "the program cannot begin: {error}; look at `ulimit -n` and `ulimit -u`"

@@ -9,7 +9,7 @@ use crate::run::{self, Job};
 use clap::Args;
 use iobench_core::config;
 use iobench_core::controller::ExitCode as RunExit;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// How a run is carried out and shown.
@@ -91,19 +91,6 @@ impl RunOptions {
 
 pub(super) fn complain_about(diagnostics: &config::Diagnostics) {
     tell(diagnostics);
-}
-
-/// Reads a configuration file; `-` is standard input.
-pub(super) fn read(path: &Path) -> Result<String, ExitCode> {
-    let read = if path == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    read.map_err(|error| {
-        complain(format!("cannot read the configuration {}: {error}", path.display()));
-        ExitCode::from(REJECTED)
-    })
 }
 
 /// Shows how a run ended.

@@ -2,26 +2,42 @@
 
 use super::directory::Condition;
 use super::fold::{End, Fold, Seen};
+use super::journal::Loss;
 use super::record::Header;
 use iobench_core::controller::{AgentEnd, AgentOutcome, ExitCode, Label, Outcome};
 use iobench_core::message::AgentIndex;
 
-/// The outcome of a run: what its controller said, else what the messages say.
-pub(super) fn outcome(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
+/// The outcome of a run: what its controller said, else what the messages say. `broken`: where its journal stops being
+/// readable.
+pub(super) fn outcome(fold: &Fold, header: &Header, condition: Condition, broken: Option<&Loss>) -> Outcome {
     match &fold.outcome {
         Some(outcome) if fold.kept.is_empty() => outcome.clone(),
         Some(outcome) => amended(outcome.clone(), fold, header),
-        None => rebuilt(fold, header, condition),
+        None => rebuilt(fold, header, condition, broken),
     }
 }
 
-/// What the messages say of a run whose controller did not live to see its end.
-fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
-    let silent = match condition {
-        _ if fold.header.is_none() => "these are results that agents kept, without the controller's",
-        Condition::Running => "the run is still going on",
-        Condition::Finished | Condition::Interrupted => "the controller was interrupted before the run ended",
-    };
+/// Why there is no word of the controller about the end. An interrupted controller and one whose disk was full leave the
+/// same; what is damaged may have been a whole run.
+fn silence(fold: &Fold, condition: Condition, broken: Option<&Loss>) -> String {
+    match (condition, broken) {
+        _ if fold.header.is_none() => "these are results that agents kept, without the controller's".to_owned(),
+        (Condition::Running, _) => "the run is still going on".to_owned(),
+        (_, Some(Loss { offset, torn: false, .. })) => {
+            format!("the journal is damaged from byte {offset} on: what stood behind it is lost, and how the run ended")
+        }
+        (_, Some(Loss { offset, torn: true, .. })) => format!(
+            "the journal ends early, within the record at byte {offset}: the controller was interrupted before the run \
+             ended, or could not write on, or the file was damaged"
+        ),
+        (_, None) => "the journal ends early: the controller was interrupted before the run ended, or could not write on"
+            .to_owned(),
+    }
+}
+
+/// What the messages say of a run of whose end the controller has left no word.
+fn rebuilt(fold: &Fold, header: &Header, condition: Condition, broken: Option<&Loss>) -> Outcome {
+    let silent = silence(fold, condition, broken);
     let agents = (0_u32..).zip(&header.agents).map(|(index, entry)| {
         let seen = fold.agents.get(&AgentIndex(index));
         let (end, reason) = match seen.and_then(|seen| seen.end.as_ref()) {
@@ -30,7 +46,7 @@ fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
             Some(End::Aborted(reason)) => (AgentEnd::Aborted, reason.clone()),
             // An agent that still runs has no reason to have ended.
             None if condition == Condition::Running => (AgentEnd::Failed, String::new()),
-            None => (AgentEnd::Failed, silent.to_owned()),
+            None => (AgentEnd::Failed, silent.clone()),
         };
         AgentOutcome {
             id: entry.id.clone(),
@@ -48,7 +64,7 @@ fn rebuilt(fold: &Fold, header: &Header, condition: Condition) -> Outcome {
         run: header.run,
         exit: ExitCode::NoneCompleted,
         label: Label::Partial,
-        cause: silent.to_owned(),
+        cause: silent.clone(),
         agents: agents.collect(),
         starts: Vec::new(),
         coverage_ppm: 0,

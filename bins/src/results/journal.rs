@@ -20,6 +20,7 @@ use thiserror::Error;
 
 /// The first bytes of every journal.
 pub const MAGIC: &[u8; 8] = b"iobenchJ";
+const CUT_OFF: &str = "the last record is cut off";
 /// Bytes before a payload.
 const FRAME: usize = 9;
 /// Longer payloads are damage: messages are at most 64 MiB.
@@ -49,6 +50,8 @@ pub struct Reader<R> {
 pub struct Loss {
     /// The first byte that is lost.
     pub offset: u64,
+    /// The file ends in the middle of a record. Otherwise it goes on, but what it says is wrong.
+    pub torn: bool,
     /// What is wrong there.
     pub reason: String,
 }
@@ -181,8 +184,9 @@ impl<R: Read> Reader<R> {
         }
         match self.try_frame() {
             Ok(frame) => frame,
-            Err(reason) => {
-                self.loss = Some(Loss { offset: self.offset, reason });
+            Err(broken) => {
+                let torn = broken == CUT_OFF;
+                self.loss = Some(Loss { offset: self.offset, torn, reason: broken });
                 None
             }
         }
@@ -193,7 +197,7 @@ impl<R: Read> Reader<R> {
         match read_up_to(&mut self.input, &mut head).map_err(|error| error.to_string())? {
             0 => return Ok(None),
             FRAME => {}
-            _ => return Err("the last record is cut off".to_owned()),
+            _ => return Err(CUT_OFF.to_owned()),
         }
         let [l0, l1, l2, l3, kind, c0, c1, c2, c3] = head;
         let (length, crc) = (u32::from_le_bytes([l0, l1, l2, l3]), u32::from_le_bytes([c0, c1, c2, c3]));
@@ -204,7 +208,7 @@ impl<R: Read> Reader<R> {
         // `take` and not a buffer of the claimed length: damage must not allocate.
         let read = (&mut self.input).take(length.into()).read_to_end(&mut payload);
         match read.map_err(|error| error.to_string())? {
-            read if read < length as usize => Err("the last record is cut off".to_owned()),
+            read if read < length as usize => Err(CUT_OFF.to_owned()),
             _ if checksum(length, kind, &payload) != crc => Err("a record is damaged".to_owned()),
             read => {
                 self.offset += (FRAME + read) as u64;

@@ -33,7 +33,7 @@ pub use record::{
 };
 pub use run::{AgentResult, AgentStage, Basis, Measured, Place, Results, StageResult};
 pub use series::{Point, each_point};
-pub use source::{Losses, Source};
+pub use source::{Gaps, Losses, Source};
 pub use timeline::Timeline;
 pub use together::{Rate, Together};
 pub use writer::{Finished, Persisted, ResultsWriter, Sink};

@@ -6,7 +6,7 @@ use super::fold::{Fold, Seen};
 use super::journal::ReadError;
 use super::merge::header_of_kept;
 use super::record::{Header, StageEntry};
-use super::source::{Losses, Source};
+use super::source::{Gaps, Losses, Source};
 use super::timeline::Timeline;
 use super::together::{Together, together};
 use iobench_core::controller::{AgentEnd, AgentOutcome, Label, Outcome};
@@ -143,7 +143,7 @@ impl Results {
     /// Makes the results of what a source holds.
     pub fn fold(source: &Source, condition: Condition, place: Place) -> Result<Self, ReadError> {
         let mut fold = Fold::default();
-        let mut losses = source.each(|record| fold.record(record))?;
+        let Gaps { mut losses, broken } = source.each(|record| fold.record(record))?;
         let Some(header) = fold.header.clone().or_else(|| header_of_kept(&mut fold)) else {
             let path = source.journals.first().map_or_else(String::new, |path| path.display().to_string());
             return Err(ReadError::Headless { path });
@@ -155,7 +155,7 @@ impl Results {
                 fold.damaged
             ));
         }
-        let outcome = ending::outcome(&fold, &header, condition);
+        let outcome = ending::outcome(&fold, &header, condition, broken.as_ref());
         let mut stages = stages(&fold, &header, &outcome, &mut losses);
         together(source, &mut stages)?;
         Ok(Self {

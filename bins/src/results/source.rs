@@ -1,6 +1,6 @@
 //! Where results are read from: one journal or several, and what could not be written.
 
-use super::journal::{ReadError, Reader};
+use super::journal::{Loss, ReadError, Reader};
 use super::record::{AgentRecord, FORMAT, Record};
 use iobench_core::message::{AgentIndex, Session};
 use std::collections::BTreeSet;
@@ -24,6 +24,15 @@ pub struct Source {
 /// What a reading of a [`Source`] did not give, one sentence each; empty when it gave all.
 pub type Losses = Vec<String>;
 
+/// What stood in the way of reading a [`Source`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Gaps {
+    /// All of it.
+    pub losses: Losses,
+    /// Where the controller's journal stops being readable, and with it what the controller said of the end.
+    pub broken: Option<Loss>,
+}
+
 impl Source {
     /// One journal.
     #[must_use]
@@ -32,9 +41,9 @@ impl Source {
     }
 
     /// Visits every record, an agent's message only once however many journals hold it.
-    pub fn each(&self, mut visit: impl FnMut(&Record)) -> Result<Losses, ReadError> {
+    pub fn each(&self, mut visit: impl FnMut(&Record)) -> Result<Gaps, ReadError> {
         let mut once = (self.journals.len() > 1).then(Once::default);
-        let mut losses = Losses::new();
+        let mut gaps = Gaps::default();
         let mut pass = |record: &Record| {
             let first = match (record, &mut once) {
                 (Record::Agent(message), Some(once)) => once.is_first(message),
@@ -48,14 +57,12 @@ impl Source {
             self.journals.iter().zip(std::iter::once(self.open.as_ref()).chain(std::iter::repeat(None)))
         {
             match open {
-                Some(file) => {
-                    visit_all(Reader::of(path, FromStart::of(file))?, path, &mut losses, &mut pass)?
-                }
-                None => visit_all(Reader::open(path)?, path, &mut losses, &mut pass)?,
+                Some(file) => visit_all(Reader::of(path, FromStart::of(file))?, path, &mut gaps, &mut pass)?,
+                None => visit_all(Reader::open(path)?, path, &mut gaps, &mut pass)?,
             }
         }
         self.unwritten.iter().for_each(pass);
-        Ok(losses)
+        Ok(gaps)
     }
 }
 
@@ -63,18 +70,23 @@ impl Source {
 fn visit_all(
     mut reader: Reader<impl Read>,
     path: &Path,
-    losses: &mut Losses,
+    gaps: &mut Gaps,
     visit: &mut impl FnMut(&Record),
 ) -> Result<(), ReadError> {
+    let mut kept = false;
     for record in reader.by_ref() {
         refuse_newer(&record, path)?;
+        kept |= matches!(record, Record::Kept(_));
         visit(&record);
     }
     if let Some(loss) = reader.loss() {
-        losses.push(format!("{}: {loss}", path.display()));
+        gaps.losses.push(format!("{}: {loss}", path.display()));
+        if !kept {
+            gaps.broken.get_or_insert_with(|| loss.clone());
+        }
     }
     if reader.skipped() > 0 {
-        losses.push(format!(
+        gaps.losses.push(format!(
             "{}: {} records are of a kind that this version does not know, and are passed over; \
              use the version that wrote them",
             path.display(),

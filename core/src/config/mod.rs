@@ -23,6 +23,7 @@ mod tests;
 
 pub use build::{AgentEntry, addresses};
 pub use diagnose::{Diagnostic, Diagnostics, Place, Severity};
+pub use yaml::BYTES_MAX;
 
 use crate::plan::{Outline, Plan, Policy, Scheme, Timeouts};
 use file::Config;

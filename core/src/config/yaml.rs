@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// The longest configuration, in bytes. A list of a thousand agents takes a tenth of it.
-const BYTES_MAX: usize = 1 << 20;
+pub const BYTES_MAX: usize = 1 << 20;
 /// The most values, aliases expanded.
 const VALUES_MAX: usize = 50_000;
 /// The deepest nesting. No key of ours lies deeper than eight.

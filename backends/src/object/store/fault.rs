@@ -26,6 +26,12 @@ pub(super) enum Broken {
     /// In the body of the answer.
     #[error("the answer ended early")]
     Receiving(#[source] hyper::Error),
+    /// It goes on where an answer that is no object's data has long ended.
+    #[error("the answer is longer than {} MiB", most >> 20)]
+    Endless {
+        /// The longest answer, bytes.
+        most: u64,
+    },
 }
 
 /// What becomes of an error of a request.
@@ -111,6 +117,7 @@ impl Broken {
         let (truncated, error): (bool, &(dyn Error + 'static)) = match self {
             Self::Asking(error) => (false, error),
             Self::Receiving(error) => (true, error),
+            Self::Endless { .. } => return Verdict::of(ErrorClass::Corrupt, 0, self.to_string()),
         };
         let mut innermost = error;
         let mut layer = Some(error);

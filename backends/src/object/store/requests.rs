@@ -2,6 +2,7 @@
 
 use super::fault::{Verdict, verdict};
 use super::site::Store;
+use super::transport::ObjectData;
 use crate::error::Fault;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -35,7 +36,8 @@ pub(super) async fn get(
     path: &Path,
     range: Option<Range<u64>>,
 ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, Verdict> {
-    let options = GetOptions { range: range.map(Into::into), ..GetOptions::default() };
+    let mut options = GetOptions { range: range.map(Into::into), ..GetOptions::default() };
+    options.extensions.insert(ObjectData);
     let answer = store.get_opts(path, options).await.map_err(|error| verdict(&error))?;
     Ok(answer.into_stream())
 }

@@ -5,9 +5,12 @@ use super::fault::Refused;
 use super::site::Site;
 use super::work::Context;
 use crate::executor::{ObjectId, Objects};
+use crate::storage::Storage;
 use bytes::Bytes;
 use iobench_core::message::Failure;
 use iobench_core::plan::{Checksum, Credentials, Encryption, Multipart, PoolId, Reference, StorageOptions};
+use iobench_core::stats::ErrorClass;
+use iobench_servers::Endless;
 use std::sync::Arc;
 
 const NOTHING_SET: Environment<'_> = &|_| None;
@@ -105,4 +108,17 @@ fn nothing_in_the_environment_opens_anonymously_with_a_warning() {
     let unset = Credentials::Token(Reference::Env("UNSET".to_owned()));
     let failure = open("gs://b", &StorageOptions { credentials: unset, ..StorageOptions::default() }).err();
     assert!(failure.expect("it is not set").message.contains("env:UNSET"));
+}
+
+#[test]
+fn a_service_for_credentials_cannot_fill_the_memory() {
+    let server = Endless::new();
+    let endpoint = format!("http://{}", server.address());
+    let env = |name: &str| (name == "AWS_METADATA_ENDPOINT").then(|| endpoint.clone());
+    let target = format!("s3://{}/b", server.address()).parse().expect("a target");
+    let site = Site::open(&target, &StorageOptions::default(), &env).expect("a site");
+    let objects = super::plain::Objects::new(Arc::new(site));
+    let error = objects.stat(b"x").expect_err("no credentials come of this");
+    assert_eq!(error.class(), ErrorClass::Corrupt, "{error}");
+    assert!(error.to_string().ends_with("the answer is longer than 16 MiB"), "{error}");
 }

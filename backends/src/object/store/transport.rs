@@ -1,6 +1,7 @@
 //! HTTP/1.1 for the providers' protocols: one client an executor, with its own connections.
 //!
-//! An answer other than 2xx becomes an error right here, with its status, so that it can be counted as what it is.
+//! An answer other than 2xx becomes an error right here, with its status, so that it can be counted as what it is. An
+//! object's data is handed on as it comes; every other answer is collected by who asked for it, so its length is bounded.
 
 use super::fault::{Broken, Refused};
 use async_trait::async_trait;
@@ -28,7 +29,13 @@ const CONNECT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(60);
 /// So much of an error's body is read; what is longer is no error of a store.
 const ERROR_BODY_MAX: usize = 64 << 10;
+/// No answer but an object's data is longer: a page of 5000 keys of 1024 bytes with all that is said of each has 9 MB.
+const ANSWER_MAX: u64 = 16 << 20;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("iobench/", env!("CARGO_PKG_VERSION")));
+
+/// Among the extensions of a request: what is asked for is an object's data, whose receiver watches its length itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ObjectData;
 
 /// Connections to the endpoints of one executor.
 #[derive(Clone)]
@@ -76,13 +83,14 @@ impl object_store::client::HttpConnector for Transport {
 impl HttpService for Transport {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         request.headers_mut().insert(USER_AGENT, AGENT);
+        let room = if request.extensions().get::<ObjectData>().is_some() { u64::MAX } else { ANSWER_MAX };
         let response = self
             .client
             .request(request)
             .await
             .map_err(|error| HttpError::new(HttpErrorKind::Unknown, Broken::Asking(error)))?;
         if response.status().is_success() {
-            return Ok(response.map(|body| HttpResponseBody::new(Answer(body))));
+            return Ok(response.map(|body| HttpResponseBody::new(Answer { body, room })));
         }
         Err(HttpError::new(HttpErrorKind::Unknown, refused(response).await))
     }
@@ -111,8 +119,11 @@ fn seconds(value: &HeaderValue) -> Option<Duration> {
     value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// A body on its way, handed on as it comes.
-struct Answer(Incoming);
+/// A body on its way, handed on as it comes, as far as there is room for it.
+struct Answer {
+    body: Incoming,
+    room: u64,
+}
 
 impl Body for Answer {
     type Data = Bytes;
@@ -123,16 +134,30 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        Pin::new(&mut self.0)
-            .poll_frame(cx)
-            .map_err(|error| HttpError::new(HttpErrorKind::Interrupted, Broken::Receiving(error)))
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        frame.map(|frame| {
+            let broken = match frame? {
+                Ok(frame) => {
+                    let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                    match self.room.checked_sub(length) {
+                        Some(rest) => {
+                            self.room = rest;
+                            return Some(Ok(frame));
+                        }
+                        None => Broken::Endless { most: ANSWER_MAX },
+                    }
+                }
+                Err(error) => Broken::Receiving(error),
+            };
+            Some(Err(HttpError::new(HttpErrorKind::Interrupted, broken)))
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

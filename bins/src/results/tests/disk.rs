@@ -256,6 +256,40 @@ fn an_interrupted_directory_becomes_a_partial_report() {
     assert_eq!(Results::open(&path).unwrap().outcome, results.outcome);
 }
 
+#[test]
+fn a_damaged_journal_of_a_finished_run_is_called_damaged_and_nobody_interrupted() {
+    let place = tempfile::tempdir().unwrap();
+    let (header, records, outcome) = complete_run();
+    let writer = ResultsWriter::create(place.path(), header, Box::new(|_, _, _| ())).unwrap();
+    feed(&writer, &records);
+    let path = writer.finish(outcome).directory.unwrap();
+    let whole = fs::read(path.join(JOURNAL)).unwrap();
+    let cause = |journal: &[u8]| {
+        fs::write(path.join(JOURNAL), journal).unwrap();
+        let results = Results::open(&path).unwrap();
+        assert_eq!(results.outcome.label, Label::Partial);
+        assert_eq!(results.outcome.agents[0].reason, results.outcome.cause);
+        results.outcome.cause
+    };
+
+    let middle = whole.len() / 2;
+    let mut damaged = whole.clone();
+    damaged[middle] ^= 1;
+    let first_lost = read(&damaged).1.unwrap();
+    assert_eq!(
+        cause(&damaged),
+        format!(
+            "the journal is damaged from byte {first_lost} on: what stood behind it is lost, and how the run ended"
+        )
+    );
+    for end in [middle, usize::try_from(first_lost).unwrap()] {
+        let torn = cause(&whole[..end]);
+        assert!(torn.starts_with("the journal ends early") && torn.contains("could not write on"), "{torn}");
+    }
+    fs::write(path.join(JOURNAL), &whole).unwrap();
+    assert_eq!(Results::open(&path).unwrap().outcome.label, Label::Complete);
+}
+
 /// A journal whose disk fills up after so many bytes: from there on every write goes to `/dev/full`.
 struct Filling {
     file: File,
@@ -324,7 +358,9 @@ fn a_full_disk_is_named_and_the_summary_is_whole_all_the_same() {
     drop(answers);
     let (kept, loss) = read(&fs::read(path.join(JOURNAL)).unwrap());
     assert_eq!((kept.len(), loss), (1 + written, None), "what was acknowledged is there, and whole");
-    assert_eq!(rebuild(&path).unwrap().outcome.label, Label::Partial);
+    let outcome = rebuild(&path).unwrap().outcome;
+    assert_eq!(outcome.label, Label::Partial);
+    assert!(outcome.cause.ends_with("or could not write on"), "{}", outcome.cause);
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub(super) fn build(config: &mut Config, root: &Node, origin: &str, problems: &m
     let entries = workload::entries(&mut config.workload, &around, &mut pools, problems);
     let timeouts = timeouts::timeouts(config, root, problems);
     let stages = stages::Parts { config, pools: &pools, entries: &entries }.stages(problems);
-    let targets = agents.iter().map(|agent| &agent.target).chain([&target]);
+    // The common target is where this host works; agents have theirs, which may be below it.
+    let targets = agents.iter().map(|agent| &agent.target).chain(agents.is_empty().then_some(&target));
     storage::check_root(targets, &stages, &pools.all, config.prepare.yes_delete_everything, problems);
     complete(config);
     Built {

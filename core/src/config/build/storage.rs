@@ -182,7 +182,8 @@ fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) ->
     Some(format!("{scheme}://{authority}"))
 }
 
-/// Deleting at the root of a bucket, where others keep things too, wants a clear word.
+/// Deleting at the root of a bucket, where others keep things too, wants a clear word. At the root of all file systems
+/// no word is clear enough.
 pub(super) fn check_root<'a>(
     targets: impl Iterator<Item = &'a Uri>,
     stages: &[Stage],
@@ -195,15 +196,25 @@ pub(super) fn check_root<'a>(
         StageKind::Cleanup { pools, .. } => pools.iter().any(at_root),
         StageKind::Execute { .. } | StageKind::Prepare { .. } => false,
     };
-    let mut roots = targets.filter(|target| target.bucket().is_some_and(|bucket| bucket.prefix.is_empty()));
-    if allowed || !stages.iter().any(deletes) {
+    if !stages.iter().any(deletes) {
         return;
     }
-    if let Some(root) = roots.next() {
+    let whole_bucket = |target: &Uri| target.bucket().is_some_and(|bucket| bucket.prefix.is_empty());
+    let targets = targets.collect::<Vec<_>>();
+    if let Some(root) = targets.iter().find(|target| !allowed && whole_bucket(target)) {
         let message = format!("cleaning up would delete at the root of the bucket `{root}`");
         let help = "write a prefix, as in `s3://bucket/bench`, or give `--yes-delete-everything`";
         problems.error("target", message, help);
     }
+    if let Some(root) = targets.iter().find(|target| is_root_of_files(target)) {
+        let message = format!("cleaning up in `{root}`, the root of all file systems, is refused");
+        problems.error("target", message, "write a directory of its own, as in `file:///mnt/data/bench`");
+    }
+}
+
+fn is_root_of_files(target: &Uri) -> bool {
+    matches!(target.scheme, Scheme::File | Scheme::Direct)
+        && target.path.split('/').all(|segment| matches!(segment, "" | "."))
 }
 
 /// What only some stores can do must not silently be left undone.

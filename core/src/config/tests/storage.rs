@@ -206,6 +206,34 @@ fn the_root_of_a_bucket_is_not_cleaned_up_without_a_clear_word() {
 }
 
 #[test]
+fn the_root_of_all_file_systems_is_never_cleaned_up() {
+    let refused = |target: &str| {
+        let root = format!(
+            "target: {target}\nprepare: {{cleanup: true, yes_delete_everything: true}}\nworkload: [{{op: put, object_size: 1}}]\n"
+        );
+        assert!(
+            wrong(&root)[0].starts_with("1:9 cleaning up in `")
+                && wrong(&root)[0].contains("root of all file systems")
+        );
+        good(&root.replace(target, "file:///mnt"));
+        good(&root.replace("cleanup: true", "cleanup: false"));
+        good(&root.replace("op: put", "op: put, path: new/"));
+    };
+    ["file:///", "file:////", "file:///.", "direct:///"].into_iter().for_each(refused);
+    let agents = |target: &str, more: &str| {
+        format!(
+            "target: {target}\nprepare: {{cleanup: true}}\nworkload: [{{op: put, object_size: 1}}]\n\
+             distributed: {{agents: [a, b], {more}}}"
+        )
+    };
+    let shared = agents("file:///", "shared_filesystem: true");
+    assert!(wrong(&shared)[0].contains("cleaning up in `file:///`"), "wherever an agent works");
+    for target in ["file:///", "s3://bucket"] {
+        good(&agents(target, "shared_filesystem: false"));
+    }
+}
+
+#[test]
 fn entries_say_more_than_their_operation() {
     let detail = |entry: &str| {
         let plan = good(&working(&[entry]).replace("file:///tmp/x", "mem://x")).plan(0, 1);
