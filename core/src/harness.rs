@@ -323,7 +323,7 @@ impl Harness {
             self.order += 1;
             if let controller::Input::Received(agent, stream, message) = input {
                 let late = Happening::ToController(agent.0 as usize, stream, message);
-                self.after(Duration::from_millis(500), late);
+                self.after(Duration::from_millis(50), late);
             }
             return;
         }

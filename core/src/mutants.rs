@@ -41,7 +41,11 @@ pub(crate) fn deadlines(timeouts: Timeouts) -> Timeouts {
     if !cfg!(feature = "mutants") {
         return timeouts;
     }
-    let never = |name, limit| if mutant(name) { Duration::from_secs(1 << 30) } else { limit };
+    let never = |name, limit| match () {
+        () if mutant(name) => Duration::from_secs(1 << 30),
+        () if mutant("hasty") => limit / 4,
+        () => limit,
+    };
     let Timeouts {
         connect,
         stream,

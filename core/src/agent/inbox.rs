@@ -243,7 +243,7 @@ impl Agent {
     fn abort(&mut self, now: Now, reason: String) {
         if matches!(self.state, State::Stopping(..) | State::Ended(..)) {
             self.repeated("Abort");
-        } else {
+        } else if !mutant("forget_abort") {
             self.end(now, Ending::Aborted(reason));
         }
     }

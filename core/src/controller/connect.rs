@@ -3,7 +3,7 @@
 use super::machine::{Controller, agent_index};
 use super::outcome::{AgentEnd, ExitCode};
 use super::port::{Level, Output};
-use super::roster::{Link, RETRY_AFTER, Setup, Step, Wait};
+use super::roster::{Link, RETRY_AFTER, Setup, Step, Wait, ping_period};
 use super::state::RunState;
 use crate::message::{AgentIndex, Configure, Control, Gone, Session, StreamId};
 use crate::mutants::mutant;
@@ -43,7 +43,8 @@ impl Controller {
             return;
         }
         let index = agent.0 as usize;
-        self.peers[index].link = Some(Link::new(stream, Session(u64::from(attempt)), now.mono));
+        let period = ping_period(&self.order.outline.timeouts);
+        self.peers[index].link = Some(Link::new(stream, Session(u64::from(attempt)), now.mono, period));
         self.enter_agent(index, Step::ConfigSent(Setup::Validating(now.mono)));
         let configure = Configure {
             yaml: self.order.yaml.clone(),

@@ -2,6 +2,7 @@
 
 use super::machine::Controller;
 use super::outcome::ExitCode;
+use super::port::Level;
 use super::roster::{Setup, Step, Wait, Work};
 use super::state::RunState;
 use crate::message::Control;
@@ -74,7 +75,10 @@ impl Controller {
                 if late(untimed.moved, timeouts.progress) =>
             {
                 let stage = &self.order.outline.stages[untimed.stage as usize].name;
-                format!("has made no progress in stage `{stage}` for {} s", seconds(untimed.moved))
+                format!(
+                    "has made no progress in stage `{stage}` for {} s; look at its storage and its host, or raise timeouts.progress",
+                    seconds(untimed.moved)
+                )
             }
             Step::StartSent { at, .. }
                 if late(*at, timeouts.first_stats) && !peer.delivery.is_holding_back() =>
@@ -84,7 +88,10 @@ impl Controller {
             Step::Collecting(Work::Timed { heard, .. })
                 if late(*heard, timeouts.hung) && !peer.delivery.is_holding_back() =>
             {
-                format!("hangs: it answers, but has sent no statistics for {} s", seconds(*heard))
+                format!(
+                    "hangs: it answers, but has sent no statistics for {} s; look at its log, and restart it",
+                    seconds(*heard)
+                )
             }
             Step::StartSent { until, .. } | Step::Collecting(Work::Timed { until, .. })
                 if self.due(*until) <= now.mono =>
@@ -115,7 +122,17 @@ impl Controller {
         let tries = probe.map_or(0, |(tries, _)| tries);
         if tries >= timeouts.ping_tries {
             let silent = now.mono.since(heard).as_secs();
-            return Some(format!("has been silent for {silent} s and did not answer {tries} pings"));
+            return Some(format!(
+                "has been silent for {silent} s and did not answer {tries} pings; look at its host and the network"
+            ));
+        }
+        if tries == 0 {
+            let (name, silent) = (self.peers[index].name(), now.mono.since(heard).as_secs());
+            let text = format!(
+                "agent {name} has been silent for {silent} s: it is asked {} times, and given up if it does not answer",
+                timeouts.ping_tries
+            );
+            self.notice(Level::Warning, Some(index), text);
         }
         let until = now.mono.after(timeouts.ping);
         self.peers[index].link.as_mut()?.probe = Some((tries + 1, until));

@@ -36,7 +36,7 @@ impl Controller {
             let cause = match (self.ended(), self.peers.len()) {
                 (_, 1) => format!("agent {name} failed {}: {reason}", self.share_of(index)),
                 ((_, failed), all) => format!(
-                    "{failed} of {all} agents failed, so that the result would not represent the system; the last was {name}: {reason}"
+                    "{failed} of {all} agents failed, so that the result would not represent the system (policy.min_alive); the last was {name}: {reason}"
                 ),
             };
             self.abort_all(now, Condemned { exit: None, label: Label::Unrepresentative, cause });

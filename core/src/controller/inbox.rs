@@ -31,6 +31,7 @@ impl Controller {
     pub(super) fn received(&mut self, now: Now, agent: AgentIndex, stream: StreamId, message: AgentMessage) {
         let run = self.order.run;
         let Some(peer) = self.peer(agent) else { return };
+        let refused = peer.is_refused_by(&message);
         let Some(link) = peer.link.as_mut().filter(|link| link.stream == stream) else { return };
         if message.run == run && message.session < link.session && !mutant("session") {
             return;
@@ -43,7 +44,7 @@ impl Controller {
             let why = format!("undecodable: {detail}");
             return self.invalid(now, index, sequence, &why);
         }
-        if (message.run != run && !mutant("run")) || message.session != link.session {
+        if !refused && ((message.run != run && !mutant("run")) || message.session != link.session) {
             return self.invalid(now, index, sequence, "it belongs to another run or session");
         }
         if !peer.delivery.receive(sequence) {
@@ -302,7 +303,9 @@ impl Controller {
             self.notice(Level::Warning, Some(index), text);
         }
         if too_many && !self.peers[index].is_over() && self.state != RunState::CollectingResults {
-            let reason = format!("violates the protocol: more than {limit} invalid messages in a minute");
+            let reason = format!(
+                "violates the protocol: more than {limit} invalid messages in a minute; is its version ours?"
+            );
             self.fail(now, index, ExitCode::Rejected, &reason);
         }
     }

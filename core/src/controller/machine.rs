@@ -10,6 +10,10 @@ use crate::message::{AgentIndex, Control, ControlMessage};
 use crate::mutants::{deadlines, mutant};
 use crate::time::{Mono, Now};
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// After our own absence the next regular ping waits so long, for what has come meanwhile to be heard.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// The controller of one run.
 ///
@@ -101,10 +105,7 @@ impl Machine for Controller {
             return;
         }
         if self.promised.is_some_and(|promised| now.mono > promised.after(ABSENCE)) && !mutant("absence") {
-            self.grace = now.mono.after(GRACE);
-            for index in 0..self.peers.len() {
-                self.schedule(index);
-            }
+            self.was_absent(now.mono);
         }
         match input {
             Input::Begin => self.begin(now),
@@ -149,6 +150,20 @@ impl Machine for Controller {
 
 /// What every part of the machine uses.
 impl Controller {
+    /// What came meanwhile is heard before anybody is judged, and before agents are told what was heard last: the
+    /// echo of an old stamp would not renew their leases.
+    fn was_absent(&mut self, now: Mono) {
+        self.grace = now.after(GRACE);
+        self.collecting_until = self.collecting_until.map(|until| self.due(until));
+        let catch_up = if mutant("catch_up") { Duration::ZERO } else { CATCH_UP };
+        for index in 0..self.peers.len() {
+            if let Some(link) = &mut self.peers[index].link {
+                link.next_ping = link.next_ping.max(now.after(catch_up));
+            }
+            self.schedule(index);
+        }
+    }
+
     pub(super) fn peer(&mut self, agent: AgentIndex) -> Option<&mut Peer> {
         self.peers.get_mut(agent.0 as usize)
     }

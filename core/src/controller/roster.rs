@@ -5,7 +5,8 @@ use super::delivery::Delivery;
 use super::outcome::AgentEnd;
 use super::port::AgentSpec;
 use super::state::AgentState;
-use crate::message::{Progress, Session, StreamId};
+use crate::message::{AgentMessage, Progress, Report, RunId, Session, StreamId};
+use crate::mutants::mutant;
 use crate::plan::Timeouts;
 use crate::time::Mono;
 use std::time::Duration;
@@ -13,8 +14,11 @@ use std::time::Duration;
 /// Waits before the second, third and fourth attempt to connect.
 pub(super) const RETRY_AFTER: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-/// Every agent is pinged this often.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(5);
+/// Every agent is pinged this often …
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// … and at least so often in a lease. An echo is at most two pings old where nothing but answers to pings is said (at
+/// a barrier), so that three quarters of the lease are left to whatever delays the next one.
+const PINGS_IN_LEASE: u32 = 8;
 
 /// One agent as the controller sees it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -154,14 +158,20 @@ pub(super) struct Sampling {
     pub(super) until: Mono,
 }
 
+/// How often an agent is pinged.
+pub(super) fn ping_period(timeouts: &Timeouts) -> Duration {
+    let period = PING_EVERY.min(timeouts.lease / PINGS_IN_LEASE);
+    if mutant("pings") { period * 1_000 } else { period }
+}
+
 impl Link {
-    pub(super) fn new(stream: StreamId, session: Session, now: Mono) -> Self {
+    pub(super) fn new(stream: StreamId, session: Session, now: Mono, period: Duration) -> Self {
         Self {
             stream,
             session,
             heard: now,
             newest: None,
-            next_ping: now.after(PING_EVERY),
+            next_ping: now.after(period),
             pings: 0,
             probe: None,
             sampling: None,
@@ -207,6 +217,15 @@ impl Peer {
 
     pub(super) fn is_over(&self) -> bool {
         matches!(self.step, Step::Over { .. })
+    }
+
+    /// An agent that takes no Configure at all (its process is ending, too many streams wait) does not know whose
+    /// stream it refuses: run and session are zero.
+    pub(super) fn is_refused_by(&self, message: &AgentMessage) -> bool {
+        matches!(self.step, Step::ConfigSent(Setup::Validating(_)))
+            && matches!(message.body, Report::Error { .. })
+            && (message.run, message.session) == (RunId::default(), Session::default())
+            && !mutant("refusal")
     }
 
     /// For people: id and, where it differs, address.

@@ -4,7 +4,7 @@ use super::clock::{Estimate, SAMPLES};
 use super::machine::Controller;
 use super::outcome::{ExitCode, StageStart};
 use super::port::{Lead, Level};
-use super::roster::{PING_EVERY, Peer, Sampling, Setup, Step, Untimed, Work};
+use super::roster::{Peer, Sampling, Setup, Step, Untimed, Work, ping_period};
 use super::state::RunState;
 use crate::message::{Control, Ping, StartAt};
 use crate::mutants::mutant;
@@ -115,10 +115,11 @@ impl Controller {
     }
 
     pub(super) fn ping(&mut self, now: Now, index: usize) {
+        let period = ping_period(&self.order.outline.timeouts);
         let Some(link) = &mut self.peers[index].link else { return };
         let ping = Ping { number: link.pings, stamp: now.mono, newest: link.newest };
         link.pings += 1;
-        link.next_ping = now.mono.after(if mutant("pings") { PING_EVERY * 1_000 } else { PING_EVERY });
+        link.next_ping = now.mono.after(period);
         self.send(index, Control::Ping(ping));
         self.schedule(index);
     }

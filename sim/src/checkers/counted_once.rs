@@ -136,6 +136,14 @@ impl CountedOnce {
             if completed != kept.totals.is_some() && completed {
                 return Err(format!("agent {index} is COMPLETED without totals"));
             }
+            // Who presses Ctrl-C twice does not wait for the disk.
+            let waited = outcome.exit != ExitCode::Interrupted;
+            if waited && outcome.results_failure.is_empty() && kept.on_disk != kept.given {
+                return Err(format!(
+                    "agent {index}: {} operations on disk of {} received, and no failure is told",
+                    kept.on_disk, kept.given
+                ));
+            }
             let Some(totals) = kept.totals.as_ref().filter(|_| completed) else { continue };
             let is_timed = |stage: u32| self.timed.get(stage as usize) == Some(&true);
             let timed: u64 =
@@ -144,14 +152,6 @@ impl CountedOnce {
                 return Err(format!(
                     "agent {index}: {} operations in intervals, {timed} in its totals, and nothing is missing",
                     kept.given
-                ));
-            }
-            // Who presses Ctrl-C twice does not wait for the disk.
-            let waited = outcome.exit != ExitCode::Interrupted;
-            if waited && outcome.results_failure.is_empty() && kept.on_disk != kept.given {
-                return Err(format!(
-                    "agent {index}: {} operations on disk of {} received, and no failure is told",
-                    kept.on_disk, kept.given
                 ));
             }
         }

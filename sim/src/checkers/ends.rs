@@ -20,6 +20,8 @@ pub(super) struct Ends {
     running: bool,
     late: bool,
     due: Mono,
+    /// What a run takes that nothing disturbs.
+    longest: Duration,
 }
 
 impl Checker for Ends {
@@ -31,8 +33,11 @@ impl Checker for Ends {
             Seen::RunBegins { order, untimed, latency } => {
                 self.running = true;
                 self.late = false;
-                self.due = at.after(longest(order, *untimed, *latency));
+                self.longest = longest(order, *untimed, *latency);
+                self.due = at.after(self.longest);
             }
+            // Whatever went wrong before.
+            Seen::Healed => self.due = self.due.min(at.after(self.longest)),
             Seen::Fault { delay, .. } => self.due = self.due.after(*delay),
             Seen::Down(Process::Controller) => self.running = false,
             Seen::ControllerOutput(_, Output::Finish(_)) if !std::mem::take(&mut self.running) => {

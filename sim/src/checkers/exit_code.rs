@@ -19,6 +19,9 @@ pub(super) struct ExitCodes {
     interrupted: bool,
     /// Why the run was stopped before the workload: its exit code.
     stopped: Option<u8>,
+    /// The message that was handled then was no cause by itself, but one invalid message too many; or a deadline was
+    /// met in the same handling.
+    perhaps_late: bool,
     unrepresentative: bool,
     unwritten: bool,
 }
@@ -102,7 +105,10 @@ impl ExitCodes {
                     Cause::Message(whose) if whose == agent => 5,
                     _ => 6,
                 };
-                self.stopped.get_or_insert(code);
+                if self.stopped.is_none() {
+                    self.perhaps_late = matches!(self.input, Cause::Message(whose) if whose == agent);
+                    self.stopped = Some(code);
+                }
             }
         }
     }
@@ -122,8 +128,7 @@ impl ExitCodes {
         let unwritten = self.unwritten || !outcome.results_failure.is_empty();
         let code = if unwritten && matches!(code, 0 | 2) { 7 } else { code };
         let told = outcome.exit.code();
-        // A late agent is judged in the handling of whatever comes: then its own message is not the cause.
-        let late_instead = code == 5 && told == 6;
+        let late_instead = self.perhaps_late && code == 5 && told == 6;
         if told != code && !late_instead {
             return Err(format!("the run ends with {told}, the table says {code}: {}", outcome.cause));
         }

@@ -2,7 +2,7 @@
 
 use super::{Checker, PerHost, Process, Seen, Verdict};
 use iobench_core::agent::{Input, Output, StateName};
-use iobench_core::message::{Control, Report};
+use iobench_core::message::{Control, Report, RunId, Session, StreamId};
 use iobench_core::time::Mono;
 
 /// Looks at each agent when a run is over there, and at the end.
@@ -14,6 +14,8 @@ pub(super) struct IdleAgain {
 #[derive(Debug, Default)]
 struct Host {
     busy: bool,
+    /// Whose messages count.
+    current: Option<(StreamId, RunId, Session)>,
     /// The newest message with measurements, and the newest confirmation.
     newest: Option<u64>,
     confirmed: Option<u64>,
@@ -29,9 +31,11 @@ impl Checker for IdleAgain {
             Seen::Up(Process::Agent(host)) | Seen::Down(Process::Agent(host)) => {
                 *self.hosts.at(*host) = Host::default();
             }
-            Seen::AgentInput(host, _, Input::Received(_, message)) => {
-                if let Control::Acknowledge { sequence } = message.body {
-                    let host = self.hosts.at(*host);
+            Seen::AgentInput(host, _, Input::Received(stream, message)) => {
+                let host = self.hosts.at(*host);
+                if let Control::Acknowledge { sequence } = message.body
+                    && host.current == Some((*stream, message.run, message.session))
+                {
                     host.confirmed = host.confirmed.max(Some(sequence));
                 }
             }
@@ -40,7 +44,9 @@ impl Checker for IdleAgain {
                 return entry.says(output).map_err(|text| format!("agent {host} {text}"));
             }
             Seen::AgentSettled(host, _, machine) => {
-                self.hosts.at(*host).busy = machine.status().state != StateName::Idle;
+                let host = self.hosts.at(*host);
+                host.busy = machine.status().state != StateName::Idle;
+                host.current = machine.current();
             }
             Seen::End => {
                 if let Some(host) = self.hosts.0.iter().position(|host| host.busy) {
@@ -69,7 +75,7 @@ impl Host {
             },
             Output::Keep(_) => self.kept = true,
             Output::Entered { to: StateName::ConfigReceived, .. } => {
-                *self = Self { busy: self.busy, ..Self::default() };
+                *self = Self { busy: self.busy, current: self.current, ..Self::default() };
             }
             Output::Entered { to: StateName::Idle, .. } => {
                 let lost = !self.kept && self.confirmed < self.newest;

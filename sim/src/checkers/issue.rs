@@ -54,9 +54,13 @@ impl Checker for Issue {
                     .says(*now, output)
                     .map_err(|text| format!("agent {host} {text}"));
             }
-            Seen::AgentSettled(host, _, machine) => {
-                let host = self.hosts.at(*host);
+            Seen::AgentSettled(index, _, machine) => {
+                let host = self.hosts.at(*index);
                 let current = machine.current();
+                if host.aborted && host.load {
+                    host.load = false;
+                    return Err(format!("agent {index} goes on although its run is to stop"));
+                }
                 if current != host.current {
                     *host = Host { current, load: host.load, ..Host::default() };
                 }

@@ -105,8 +105,7 @@ impl Lease {
     /// However the agents judge: nothing is issued for longer than this after the controller is gone.
     fn judge_orphans(&mut self, at: Mono) -> Verdict {
         let Some(orphaned) = self.orphaned else { return Ok(()) };
-        let longest = self.lease.max(self.ready) + self.lease + SLACK;
-        if at <= orphaned.after(longest) {
+        if at <= orphaned.after(self.lease + SLACK) {
             return Ok(());
         }
         let late = |host: &Host| host.load && !host.stalled && at > host.resumed.after(SLACK);

@@ -47,11 +47,11 @@ impl Liveness {
                 outcome.cause
             ));
         }
-        if matches!(outcome.label, Label::Aborted | Label::Unrepresentative) {
-            return Ok(());
-        }
+        // When the run is stopped the others are aborted; whoever is called failed is a cause of it.
+        let stopped = matches!(outcome.label, Label::Aborted | Label::Unrepresentative);
         for (index, agent) in outcome.agents.iter().enumerate() {
-            if agent.end != AgentEnd::Completed && !*self.harmed.at(index) {
+            let blamed = agent.end == AgentEnd::Failed || (agent.end == AgentEnd::Aborted && !stopped);
+            if blamed && !*self.harmed.at(index) {
                 return Err(format!("nothing harmed agent {index}, but it failed: {}", agent.reason));
             }
         }

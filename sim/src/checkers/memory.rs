@@ -1,8 +1,11 @@
 //! Invariant 8: what a controller and an agent hold stays under a stated bound.
 
 use super::{Checker, Seen, Verdict};
-use iobench_core::agent::{UNACKNOWLEDGED, WAITING_STREAMS};
 use iobench_core::time::Mono;
+
+/// What the protocol lets an agent hold: intervals that are not acknowledged, and streams that wait.
+const UNACKNOWLEDGED: usize = 32;
+const WAITING_STREAMS: usize = 8;
 
 /// Counts what the machines hold.
 #[derive(Debug, Default)]

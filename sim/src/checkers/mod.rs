@@ -198,8 +198,9 @@ impl Suite {
         &self.violations
     }
 
+    /// Adds what was seen.
     #[cold]
-    fn violate(&mut self, checker: &'static str, at: Mono, text: String) {
+    pub(crate) fn violate(&mut self, checker: &'static str, at: Mono, text: String) {
         if self.violations.iter().filter(|known| known.checker == checker).count() < 3 {
             self.violations.push(Violation { checker, at, text });
         }

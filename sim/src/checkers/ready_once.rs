@@ -17,7 +17,10 @@ impl Checker for ReadyOnce {
     #[inline(always)]
     fn see(&mut self, _: Mono, seen: &Seen<'_>) -> Verdict {
         match seen {
-            Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = None,
+            Seen::Up(Process::Agent(host))
+            | Seen::AgentOutput(host, _, Output::Entered { to: StateName::ConfigReceived, .. }) => {
+                *self.hosts.at(*host) = None;
+            }
             Seen::AgentOutput(host, _, Output::Send(_, message))
                 if matches!(message.body, Report::Ready { .. })
                     && self.hosts.at(*host).replace(message.run) == Some(message.run) =>

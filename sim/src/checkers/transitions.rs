@@ -48,8 +48,16 @@ impl Checker for Transitions {
                     return Err(format!("agent {} was {known} and goes from {from} to {to}", agent.0));
                 }
             }
-            Seen::ControllerSettled(_, machine) if machine.state() != self.run.unwrap_or(RunState::Init) => {
-                return Err(format!("the run did not say that it is {}", machine.state()));
+            Seen::ControllerSettled(_, machine) => {
+                if machine.state() != self.run.unwrap_or(RunState::Init) {
+                    return Err(format!("the run did not say that it is {}", machine.state()));
+                }
+                for (index, is) in machine.agent_states().enumerate() {
+                    let said = self.peers.at(index).unwrap_or(AgentState::Connecting);
+                    if said != is {
+                        return Err(format!("agent {index} was said to be {said} and is {is}"));
+                    }
+                }
             }
             _ => {}
         }

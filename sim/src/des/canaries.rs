@@ -7,8 +7,8 @@ pub struct Canary {
     pub mutant: &'static str,
     /// What is broken.
     pub breaks: &'static str,
-    /// The checkers that may be the first to notice; `assertion`: the machine's own, in builds
-    /// that have them.
+    /// The checkers that may be the first to notice; `panic`: an assertion of the machine's own, in builds that have
+    /// them.
     pub caught_by: &'static [&'static str],
 }
 
@@ -31,18 +31,19 @@ pub const CANARIES: &[Canary] = &[
     canary("lease", "work outlives its controller", &["lease"]),
     canary("abort", "an engine may never answer Stop", &["deadlines"]),
     canary("abort_wait", "last results are awaited for ever", &["deadlines"]),
-    canary("absence", "the controller blames others for its own absence", &["liveness"]),
+    canary("hasty", "whoever takes a quarter of its time is late", &["deadlines"]),
+    canary("absence", "the controller blames others for its own absence", &["deadlines", "liveness"]),
     canary("agent_absence", "an agent blames others for its own absence", &["deadlines", "liveness"]),
     canary("session", "the controller heeds an old session", &["inert"]),
     canary("run", "the controller heeds another run", &["counted_once", "fault_free", "liveness"]),
     canary("agent_session", "an agent heeds an old session", &["inert"]),
     canary("agent_run", "an agent heeds another run", &["fault_free", "liveness", "issue"]),
     canary("agent_stream", "an agent heeds a dead stream", &["inert"]),
-    canary("epoch", "an agent heeds an earlier run of its engine", &["inert"]),
+    canary("epoch", "an agent heeds an earlier run of its engine", &["inert", "counted_once"]),
     canary(
         "claim",
         "a second Configure takes the agent over",
-        &["transitions", "liveness", "engine_stop", "assertion"],
+        &["transitions", "liveness", "engine_stop", "panic"],
     ),
     canary("double_count", "a repeated interval counts again", &["counted_once"]),
     canary("early_acknowledgement", "an interval is acknowledged before it is on disk", &["acknowledged"]),
@@ -59,6 +60,7 @@ pub const CANARIES: &[Canary] = &[
     canary("clock", "a start instant is translated wrongly", &["fault_free"]),
     canary("lead", "a start may be nearer than a message takes", &["fault_free", "liveness"]),
     canary("pings", "nobody is pinged", &["fault_free", "liveness"]),
+    canary("forget_abort", "Abort is not carried out", &["issue"]),
     canary("issue_after_abort", "the engine is not told to stop", &["issue"]),
     canary("stale_ping", "any Ping renews the lease, however old its echo", &["lease"]),
     canary("unstopped", "a run begins although the engine is stuck in the one before", &["engine_stop"]),
@@ -66,11 +68,7 @@ pub const CANARIES: &[Canary] = &[
     canary("exit_precedence", "an earlier cause outranks Ctrl-C", &["exit_code"]),
     canary("min_alive", "any number of agents may fail", &["exit_code"]),
     canary("flood", "any number of invalid messages is borne", &["deadlines"]),
-    canary(
-        "completed_early",
-        "COMPLETED is believed before all stages are done",
-        &["transitions", "assertion"],
-    ),
+    canary("completed_early", "COMPLETED is believed before all stages are done", &["transitions", "panic"]),
     canary("retries", "connecting is tried for ever", &["deadlines"]),
-    canary("late_stream", "a stream of an attempt that was given up is used", &["transitions", "assertion"]),
+    canary("late_stream", "a stream of an attempt that was given up is used", &["transitions", "panic"]),
 ];

@@ -21,4 +21,4 @@ mod world;
 
 pub use scenario::{Fault, HostSpec, Nanos, SECOND, Scenario, Way};
 pub use shrink::shrink;
-pub use world::{Report, run, run_with};
+pub use world::{PANIC, Report, run, run_with};

@@ -1,7 +1,10 @@
 //! Makes a failing scenario small: what can be left out or made shorter while it still fails is.
 
-use super::scenario::Scenario;
+use super::scenario::{Nanos, SECOND, Scenario};
 use super::world::run;
+
+/// No time is halved to less than this.
+const SOONEST: Nanos = SECOND / 10;
 
 /// The smallest scenario found that violates the same invariant. Gives it back as it is if it violates none.
 #[must_use]
@@ -44,6 +47,15 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
         if let Some(half) = scenario.schedule[index].1.halved() {
             all.push(with(&|it| it.schedule[index].1 = half.clone()));
         }
+        // Sooner, but never before the fault ahead of it, and never for ever.
+        let (at, before) = (scenario.schedule[index].0 / 2, index.checked_sub(1));
+        if at >= SOONEST && before.is_none_or(|before| scenario.schedule[before].0 <= at) {
+            all.push(with(&|it| it.schedule[index].0 = at));
+        }
+    }
+    let last = scenario.schedule.last().map_or(0, |(at, _)| *at);
+    if scenario.healed_at / 2 > last.max(SOONEST) {
+        all.push(with(&|it| it.healed_at /= 2));
     }
     all
 }

@@ -18,12 +18,17 @@ use iobench_core::time::Mono;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// A simulation that handles more inputs than this, beside what its length explains, does not come to an end.
 const INPUTS_MAX: u64 = 2_000_000;
 /// Inputs that one second of one agent's run may explain.
 const INPUTS_PER_AGENT_SECOND: u64 = 50;
+/// Who notices when it does not.
+const NEVER_ENDS: &str = "never_ends";
+/// Who notices that a machine has panicked: the assertions in it are checks, too.
+pub const PANIC: &str = "panic";
 
 /// What a simulation comes to.
 #[derive(Clone, Debug)]
@@ -140,6 +145,8 @@ pub(super) struct World<'s> {
     /// The same for a person, in the file that `SIM_TRACE` names.
     words: Option<Trace>,
     pub(super) outcome: Option<Outcome>,
+    /// How the first run ended.
+    first: Option<Outcome>,
     /// Time that harmless faults have already cost: together they must not cost more than a deadline.
     pub(super) spent: [Nanos; 2],
     /// Faults that are over.
@@ -160,7 +167,13 @@ pub fn run(scenario: &Scenario) -> Report {
 /// Carries out a scenario; adds to what was reached, and hashes everything that happens if `traced`.
 #[must_use]
 pub fn run_with(scenario: &Scenario, coverage: &mut Coverage, traced: bool) -> Report {
-    World::new(scenario, coverage, traced).carry_out()
+    let mut world = World::new(scenario, coverage, traced);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.carry_out())) {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+        world.suite.violate(PANIC, Mono(world.now), words.to_owned());
+    }
+    world.report()
 }
 
 impl<'s> World<'s> {
@@ -203,6 +216,7 @@ impl<'s> World<'s> {
             trace: traced.then(DefaultHasher::new),
             words: std::env::var_os("SIM_TRACE").map(|_| Trace::new()),
             outcome: None,
+            first: None,
             spent: [0; 2],
             healed: BTreeSet::new(),
             received: false,
@@ -212,7 +226,7 @@ impl<'s> World<'s> {
         }
     }
 
-    fn carry_out(mut self) -> Report {
+    fn carry_out(&mut self) {
         for host in 0..self.hosts.len() {
             self.tell(Seen::Up, Process::Agent(host));
             if self.scenario.hosts[host].first_sequence > u64::MAX / 2 {
@@ -226,7 +240,7 @@ impl<'s> World<'s> {
         self.queue.push(self.scenario.healed_at, Event::HealAll);
         self.begin_run(0);
         self.drain();
-        let first = self.outcome.take();
+        self.first = self.outcome.take();
         if self.scenario.again && self.suite.violations().is_empty() {
             self.begin_run(1);
             self.drain();
@@ -237,9 +251,12 @@ impl<'s> World<'s> {
         if self.suite.violations().is_empty() {
             self.see(&Seen::End);
         }
+    }
+
+    fn report(self) -> Report {
         Report {
             violations: self.suite.violations().to_vec(),
-            outcome: first,
+            outcome: self.first,
             inputs: self.inputs,
             simulated: self.now,
             trace: self.trace.map_or(0, |trace| trace.finish()),
@@ -272,7 +289,10 @@ impl<'s> World<'s> {
             self.now = at;
             self.happen(event);
             self.haunt();
-            if self.inputs > most || !self.suite.violations().is_empty() {
+            if self.inputs > most {
+                return self.suite.violate(NEVER_ENDS, Mono(self.now), format!("more than {most} inputs"));
+            }
+            if !self.suite.violations().is_empty() {
                 return;
             }
         }

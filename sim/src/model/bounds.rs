@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// No run takes longer, whatever breaks: connecting, answers, sampling, the stage, its silence, the last results.
 pub(super) const LONGEST: Duration = Duration::from_secs(90);
-/// After the run every agent is idle again: the last message, its lease, stopping, waiting for a confirmation.
-pub(super) const AFTERWARDS: Duration = Duration::from_secs(24);
+/// After the run every agent is idle again: beside its lease the last message, stopping, waiting for a confirmation.
+const AFTERWARDS: Duration = Duration::from_secs(18);
 
 /// When time passes.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -36,9 +36,10 @@ impl Runs {
     pub fn of(agents: usize, faults: u8, pace: Pace) -> Self {
         let s = Duration::from_secs;
         // When messages may be late, each second of the run costs a multiple of states.
-        let (stage, interval, wait, silence) = match pace {
-            Pace::Any => (s(1), s(1), s(4), s(3)),
-            Pace::Prompt => (s(8), s(4), s(6), s(5)),
+        // A long lease keeps regular pings out of runs so short.
+        let (stage, interval, wait, silence, lease) = match pace {
+            Pace::Any => (s(1), s(1), s(4), s(3), s(40)),
+            Pace::Prompt => (s(8), s(4), s(6), s(5), s(6)),
         };
         let timeouts = Timeouts {
             connect: s(2),
@@ -50,7 +51,7 @@ impl Runs {
             ping: s(2),
             ping_tries: 1,
             hung: wait,
-            lease: wait,
+            lease,
             abort: s(1),
             abort_wait: s(2),
             ..Timeouts::default()
@@ -79,6 +80,11 @@ impl Runs {
     /// How long a lease is.
     pub(super) fn lease(&self) -> Duration {
         self.order.outline.timeouts.lease
+    }
+
+    /// How long after the run agents may not be idle.
+    pub(super) fn afterwards(&self) -> Duration {
+        self.lease() + AFTERWARDS
     }
 
     /// Intervals of the timed stage.

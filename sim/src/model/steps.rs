@@ -1,6 +1,6 @@
 //! What can happen next, and what must hold in every state.
 
-use super::bounds::{AFTERWARDS, LONGEST, Pace, Runs};
+use super::bounds::{LONGEST, Pace, Runs};
 use super::world::{BEGIN, Connection, End, Host, OPERATIONS, World};
 use iobench_core::agent::{self, StateName};
 use iobench_core::controller::{self, ConnectError};
@@ -96,7 +96,7 @@ impl Model for Space {
     }
 
     fn actions(&self, world: &World, steps: &mut Vec<Step>) {
-        if world.is_too_late() {
+        if world.is_too_late(&self.0) {
             return;
         }
         for (index, host) in world.hosts.iter().enumerate() {
@@ -144,8 +144,8 @@ impl Model for Space {
             Property::always("exit 3 means that somebody pressed Ctrl-C", |_, world: &World| {
                 world.outcome().is_none_or(|(exit, _)| exit != 3 || world.interrupted)
             }),
-            Property::always("every run ends in time", |_, world: &World| {
-                world.end.is_some() || !world.is_too_late()
+            Property::always("every run ends in time", |space: &Self, world: &World| {
+                world.end.is_some() || !world.is_too_late(&space.0)
             }),
             Property::always("until its end a run waits for an instant", |_, world: &World| {
                 world.end.is_some() || world.controller.poll_timeout().is_some()
@@ -154,9 +154,9 @@ impl Model for Space {
                 "no load outlives the run by more than the lease",
                 |space: &Self, world: &World| world.is_load_over(space.0.lease()),
             ),
-            Property::always("after the run every agent is idle again", |_, world: &World| {
+            Property::always("after the run every agent is idle again", |space: &Self, world: &World| {
                 world.end.is_none()
-                    || !world.is_too_late()
+                    || !world.is_too_late(&space.0)
                     || world.hosts.iter().all(|host| host.machine.status().state == StateName::Idle)
             }),
             Property::sometimes("all complete", |_, world: &World| {
@@ -168,8 +168,8 @@ impl Model for Space {
 
 impl World {
     /// Whether everything must be over, so that nothing of interest follows.
-    fn is_too_late(&self) -> bool {
-        self.over_for().map_or(self.now > BEGIN + nanos(LONGEST), |over| over > nanos(AFTERWARDS))
+    fn is_too_late(&self, runs: &Runs) -> bool {
+        self.over_for().map_or(self.now > BEGIN + nanos(LONGEST), |over| over > nanos(runs.afterwards()))
     }
 
     /// Whether it happens at once if nothing is late. That a stream is broken may be noticed at any time, or never.

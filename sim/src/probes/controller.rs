@@ -4,7 +4,8 @@ use super::{Probe, outline, probe};
 use iobench_core::controller::{AgentSpec, Controller, Input, Lead, Order, Outcome, Output};
 use iobench_core::machine::Machine;
 use iobench_core::message::{
-    AgentIndex, AgentMessage, Control, Ping, Pong, Progress, Report, RunId, Session, StartAt, StreamId,
+    AgentIndex, AgentMessage, Control, Failure, FailureClass, Ping, Pong, Progress, Report, RunId, Session,
+    StartAt, StreamId,
 };
 use iobench_core::plan::Policy;
 use iobench_core::stats::{Interval, StageTotals};
@@ -21,10 +22,10 @@ pub const CONTROLLER: &[Probe] = &[
     probe("old_samples", "samples of a clock never grow old", || {
         let mut bench = Bench::of(1, &[("prepare", false), ("execute", true)]);
         bench.say(0, accepted());
-        bench.pass(Duration::from_secs(6));
+        bench.pass(Duration::from_secs(4));
         bench.answer(0, Duration::ZERO, 0);
-        for objects in 1..=20 {
-            bench.pass(Duration::from_secs(5));
+        for objects in 1..=100 {
+            bench.pass(Duration::from_secs(1));
             bench.say(0, Report::Preparing(Progress { objects, ..Progress::default() }));
         }
         bench.asked.clear();
@@ -83,6 +84,24 @@ pub const CONTROLLER: &[Probe] = &[
         bench.say(0, Report::Completed { totals: Vec::new() });
         bench.pass(Duration::from_secs(3));
         bench.outcome.is_some()
+    }),
+    probe("refusal", "whoever refuses a Configure unread is not heard", || {
+        let mut bench = Bench::of(1, &[("execute", true)]);
+        let failure = Failure::new(FailureClass::Resource, "no more", "");
+        let body = Report::Error { failure, totals: Vec::new() };
+        bench.say_for(RunId(0), Session(0), 0, 0, body);
+        bench.told("ignored invalid message") == 0 && bench.told("no more") > 0
+    }),
+    probe("catch_up", "after an absence old stamps are echoed", || {
+        let mut bench = Bench::started();
+        bench.pass(Duration::from_secs(2));
+        bench.say(0, running(0));
+        bench.asked.clear();
+        bench.pass(Duration::from_secs(20));
+        bench.say(0, running(0));
+        let heard = bench.now.mono;
+        bench.pass(Duration::from_millis(200));
+        bench.asked.first().is_some_and(|(_, ping)| ping.newest == Some(heard))
     }),
     probe("undecodable", "the number of what nobody can read is believed", || {
         let mut bench = Bench::of(1, &[("execute", true)]);
@@ -227,8 +246,11 @@ impl Bench {
     }
 
     fn say_as(&mut self, agent: usize, sequence: u64, body: Report) {
-        let message =
-            AgentMessage { run: RunId(1), session: Session(1), sequence, stamp: self.now.mono, body };
+        self.say_for(RunId(1), Session(1), agent, sequence, body);
+    }
+
+    fn say_for(&mut self, run: RunId, session: Session, agent: usize, sequence: u64, body: Report) {
+        let message = AgentMessage { run, session, sequence, stamp: self.now.mono, body };
         let index = AgentIndex(u32::try_from(agent).expect("few agents"));
         self.tell(Input::Received(index, StreamId(agent as u64), message));
     }

@@ -100,7 +100,7 @@ pub(crate) fn a_stream_breaks() {
         lost(cut(1), s(26), 10, true);
     }
     // It is heard until its lease runs out.
-    lost(Fault::PartitionToAgent(1), s(31), 37, true);
+    lost(Fault::PartitionToAgent(1), s(31), 39, true);
     // Its process lives: its end is closed (FIN), or both are reset (RST).
     lost(Fault::Close(1), s(2), 10, true);
     lost(Fault::Reset(1), s(2), 10, true);

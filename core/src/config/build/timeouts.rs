@@ -12,6 +12,8 @@ const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 /// Who waits for something that comes once an interval waits so many intervals if not told otherwise: one may be
 /// late, and one lost with its connection.
 const PATIENCE: u32 = 3;
+/// An agent is pinged eight times in a lease: a shorter one is over before an echo is sure to have come.
+const LEASE_MIN: Duration = Duration::from_secs(1);
 
 /// The deadlines of the run. `config` is completed with those that depend on the interval.
 pub(super) fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems<'_>) -> Timeouts {
@@ -40,6 +42,12 @@ pub(super) fn timeouts(config: &mut Config, root: &Node, problems: &mut Problems
     let progress = fitted(&mut file.progress, progress_at, default.progress, 2);
     let file::Timeouts { connect, stream, idle, ready, ping, ping_tries, lease, abort, abort_wait, .. } =
         *file;
+    if !lease.0.is_zero() && lease.0 < LEASE_MIN {
+        let message = format!(
+            "a lease of {lease} would end healthy runs: any host stands still for so long now and then"
+        );
+        problems.error("timeouts.lease", message, "write at least `1s`; the default is `30s`");
+    }
     let mut positive = |key: &str, value: TimeSpan| {
         not_zero(value.0, &format!("timeouts.{key}"), problems);
         value.0

@@ -329,6 +329,10 @@ fn what_cannot_be_meant_is_refused() {
         ("timeouts: {progress: 1s}", "7:22 `progress` must be at least two intervals, 2s"),
         ("timeouts: {first_stats: 0}", "7:25 a deadline of 0 can never be met"),
         ("timeouts: {lease: 0}", "7:19 a deadline of 0 can never be met"),
+        (
+            "timeouts: {lease: 999ms}",
+            "7:19 a lease of 999ms would end healthy runs: any host stands still for so long now and then",
+        ),
         ("timeouts: {ping_tries: 0}", "7:24 0 is not possible here"),
         ("policy: {min_alive: 1.5}", "7:21 1.5 is no share of the agents"),
         ("policy: {min_alive: .nan}", "7:21 NaN is no share of the agents"),

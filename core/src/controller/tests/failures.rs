@@ -62,12 +62,25 @@ fn an_agent_whose_engine_hangs_is_failed_after_60_s_without_statistics() {
 fn a_silent_agent_is_pinged_three_times_and_then_given_up() {
     let mut harness = started(3);
     harness.hosts[2].cut = true;
-    harness.run_until("the failure", |h| h.said("a2"));
+    harness.run_until("a warning", |h| {
+        h.said("agent a2 (h2:7420) has been silent for 10 s: it is asked 3 times")
+    });
+    assert!(!harness.said("failed"), "{:?}", harness.notices);
+    harness.run_until("the failure", |h| h.said("a2 (h2:7420) failed"));
     assert!(harness.said("silent for 25 s and did not answer 3 pings"), "{:?}", harness.notices);
     assert_eq!(harness.finish().exit, ExitCode::SomeCompleted);
     harness.run_for(30);
     assert!(!harness.hosts[2].load, "the lease has stopped the load");
     assert_eq!(harness.hosts[2].kept.len(), 1, "what nobody confirmed is kept");
+}
+
+#[test]
+fn an_agent_that_is_silent_for_less_than_its_tries_is_warned_about_and_completes() {
+    let mut harness = started(2);
+    harness.hosts[1].cut = true;
+    harness.run_until("a warning", |h| h.said("silent for 10 s"));
+    harness.hosts[1].cut = false;
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
 }
 
 #[test]

@@ -87,19 +87,42 @@ fn agents_outlive_their_controller_by_no_more_than_the_lease_and_serve_the_next_
 }
 
 #[test]
-fn a_controller_that_was_stopped_for_20_s_fails_nobody() {
-    let mut harness = Harness::of(order(&outline(&[("execute", Some(120))]), 3));
-    harness.begin();
-    harness.run_until("load", |h| h.hosts.iter().all(|host| !host.began.is_empty()));
-    harness.run_for(5);
+fn a_controller_that_was_stopped_for_less_than_the_lease_fails_nobody() {
+    for seconds in [20, 24] {
+        let mut harness = Harness::of(order(&outline(&[("execute", Some(120))]), 3));
+        harness.begin();
+        harness.run_until("load", |h| h.hosts.iter().all(|host| !host.began.is_empty()));
+        harness.run_for(5);
+        harness.controller_stopped = true;
+        harness.run_for(seconds);
+        harness.wake_controller();
+        let outcome = harness.finish();
+        assert_eq!((outcome.exit, outcome.label), (ExitCode::AllCompleted, Label::Complete), "{outcome:?}");
+        for index in 0..3 {
+            assert_eq!(harness.journalled(index), 12_000, "no interval is lost");
+        }
+    }
+}
+
+#[test]
+fn last_results_that_came_while_the_controller_was_stopped_are_taken() {
+    let mut harness = started(2);
+    harness.controller_gets(Input::Interrupt);
     harness.controller_stopped = true;
-    harness.run_for(20);
+    harness.run_for(8);
     harness.wake_controller();
     let outcome = harness.finish();
-    assert_eq!((outcome.exit, outcome.label), (ExitCode::AllCompleted, Label::Complete), "{outcome:?}");
-    for index in 0..3 {
-        assert_eq!(harness.journalled(index), 12_000, "no interval is lost");
-    }
+    assert_eq!(outcome.exit, ExitCode::Interrupted);
+    assert!(outcome.agents.iter().all(|agent| agent.reason.starts_with("stopped: ")), "{outcome:?}");
+}
+
+#[test]
+fn a_lease_shorter_than_the_usual_pause_between_pings_is_kept() {
+    let mut plan = outline(&[("prepare", None), ("execute", Some(20))]);
+    plan.timeouts.lease = Duration::from_secs(2);
+    let mut harness = Harness::of(order(&plan, 2));
+    harness.begin();
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
 }
 
 #[test]

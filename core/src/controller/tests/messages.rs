@@ -4,7 +4,7 @@ use super::started;
 use crate::agent;
 use crate::controller::{AgentState, ExitCode, Input};
 use crate::harness::{Harness, agent_index, order, outline};
-use crate::message::{AgentMessage, Control, FailureClass, Gone, Report, RunId, Session};
+use crate::message::{AgentMessage, Control, FailureClass, Gone, Report, RunId, Session, StreamId};
 
 /// Sends a hand-made message of agent 0 on its current stream.
 fn forge(harness: &mut Harness, change: impl FnOnce(&mut AgentMessage)) {
@@ -43,6 +43,22 @@ fn more_than_a_hundred_invalid_messages_in_a_minute_fail_an_agent() {
 }
 
 #[test]
+fn an_agent_that_takes_no_configuration_is_heard_although_it_does_not_know_the_run() {
+    let mut harness = Harness::new(2);
+    for stranger in 0..8 {
+        harness.agent_gets(1, agent::Input::Opened(StreamId(1_000 + stranger)));
+    }
+    harness.begin();
+    let outcome = harness.finish();
+    assert_eq!((outcome.exit, outcome.agents[1].invalid), (ExitCode::Rejected, 0));
+    assert!(
+        outcome.cause.contains("8 streams are waiting to configure this agent already"),
+        "{}",
+        outcome.cause
+    );
+}
+
+#[test]
 fn a_repeated_ready_is_idempotent_and_warned_about_once() {
     let mut harness = started(2);
     forge(&mut harness, |m| m.sequence += 1);
@@ -60,7 +76,7 @@ fn messages_of_an_older_session_or_a_dead_stream_are_inert() {
     let body = Report::Ready { unix: harness.agent_now(0).unix };
     let old = AgentMessage { run, session: Session(0), sequence: 0, stamp, body };
     harness.controller_gets(Input::Received(agent_index(0), stream, old.clone()));
-    let dead = crate::message::StreamId(4_711);
+    let dead = StreamId(4_711);
     harness.controller_gets(Input::Received(agent_index(0), dead, old));
     harness.controller_gets(Input::Closed(agent_index(0), dead, Gone::Broken));
     assert_eq!(harness.controller, before, "not even a counter moves");

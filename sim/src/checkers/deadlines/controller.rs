@@ -4,7 +4,7 @@ use super::Wake;
 use crate::checkers::{PerHost, Verdict};
 use iobench_core::controller::{AgentState, Controller, Input, Order, Output, RunState};
 use iobench_core::machine::Machine;
-use iobench_core::message::{AgentIndex, Control, Report, RunId, Session, StreamId};
+use iobench_core::message::{AgentIndex, AgentMessage, Control, Report, RunId, Session, StreamId};
 use iobench_core::plan::Timeouts;
 use iobench_core::time::{Mono, Now};
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use std::time::Duration;
 const LAST_WRITES: Duration = Duration::from_secs(30);
 /// One attempt, and three more.
 const ATTEMPTS: u32 = 4;
+const COLLECTING: Option<RunState> = Some(RunState::CollectingResults);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How late a machine may be by its own doing: an agent is asked again at most this often.
 const PACE: Duration = Duration::from_secs(1);
@@ -25,14 +26,18 @@ pub(super) struct Watch {
     run: RunId,
     max_invalid: u32,
     timeouts: Timeouts,
-    /// Which stages are timed.
-    timed: Vec<bool>,
+    /// Which stages are timed, and for how long.
+    timed: Vec<Option<Duration>>,
     state: Option<RunState>,
     agents: PerHost<Peer>,
     /// Whom the input concerns; `None`: nobody in particular, so that all are looked at.
     concerns: Option<AgentIndex>,
     /// The run is to be over by this.
     over_by: Option<Mono>,
+    /// The input that is handled may end an agent by what it says.
+    tells: Option<AgentIndex>,
+    /// Who was failed for being late, and was not, or not yet.
+    hasty: Option<String>,
 }
 
 /// What the controller waits for from one agent.
@@ -44,8 +49,12 @@ struct Peer {
     wait: Option<(Wait, Mono)>,
     /// It was last heard, or its stream opened.
     heard: Option<Mono>,
+    /// The last attempt took too long.
+    cut_off: bool,
     /// In a timed stage: its last interval.
     interval: Option<Mono>,
+    /// When the timed stage that was started is over.
+    stage_over: Option<Mono>,
     best: (u64, u64),
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
@@ -69,7 +78,9 @@ impl Default for Peer {
             state: AgentState::Connecting,
             wait: None,
             heard: None,
+            cut_off: false,
             interval: None,
+            stage_over: None,
             best: (0, 0),
             writing: BTreeSet::new(),
             written: Mono(0),
@@ -94,13 +105,24 @@ enum Wait {
     FirstStatistics,
 }
 
+impl Wait {
+    fn limit(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::Tcp => timeouts.connect,
+            Self::Stream => timeouts.stream,
+            Self::Answer | Self::Progress => timeouts.progress,
+            Self::FirstStatistics => timeouts.first_stats,
+        }
+    }
+}
+
 impl Watch {
     pub(super) fn of(order: &Order) -> Self {
         Self {
             run: order.run,
             max_invalid: order.policy.max_invalid_per_minute,
             timeouts: order.outline.timeouts,
-            timed: order.outline.stages.iter().map(|stage| stage.timed.is_some()).collect(),
+            timed: order.outline.stages.iter().map(|stage| stage.timed).collect(),
             ..Self::default()
         }
     }
@@ -109,6 +131,11 @@ impl Watch {
         self.wake.input(now);
         self.concerns = match input {
             Input::Received(agent, ..) | Input::Persisted { agent, .. } => Some(*agent),
+            _ => None,
+        };
+        self.tells = match input {
+            Input::Closed(agent, ..) | Input::ConnectFailed { agent, .. } => Some(*agent),
+            Input::Received(agent, _, message) => self.may_end(*agent, message).then_some(*agent),
             _ => None,
         };
         match input {
@@ -131,7 +158,7 @@ impl Watch {
                     && self.agents.of(*agent).current == Some((*stream, message.session)) =>
             {
                 let last = self.timed.len();
-                let timed = |stage: usize| self.timed.get(stage).copied();
+                let timed = |stage: usize| self.timed.get(stage).map(Option::is_some);
                 let peer = self.agents.of(*agent);
                 if peer.expected > message.sequence {
                     return;
@@ -170,8 +197,19 @@ impl Watch {
                 peer.wait = Some((Wait::Tcp, now.mono));
                 peer.attempts = *attempt;
             }
-            Output::Disconnect { agent } => self.agents.of(*agent).wait = None,
-            Output::AgentEntered { agent, to, .. } => self.agents.of(*agent).entered(now.mono, *to),
+            Output::Disconnect { agent } => {
+                let timeouts = self.timeouts;
+                let peer = self.agents.of(*agent);
+                let cut = peer.wait.take();
+                peer.cut_off =
+                    cut.is_some_and(|(wait, since)| now.mono >= since.after(wait.limit(&timeouts)));
+            }
+            Output::AgentEntered { agent, to, .. } => {
+                if *to == AgentState::Failed && self.tells != Some(*agent) && self.state != COLLECTING {
+                    self.hasty = self.is_hasty(now, *agent);
+                }
+                self.agents.of(*agent).entered(now.mono, *to);
+            }
             Output::RunEntered { to, .. } => {
                 self.state = Some(*to);
                 if *to == RunState::CollectingResults {
@@ -189,10 +227,12 @@ impl Watch {
                         peer.best = (0, 0);
                         peer.wait = Some((Wait::Progress, now.mono));
                     }
-                    Control::Start { at, .. } => {
+                    Control::Start { stage, at } => {
+                        let duration = self.timed.get(*stage as usize).copied().flatten().unwrap_or_default();
                         let ahead = at.map_or(0, |at| at.unix.0.saturating_sub(now.unix.0));
                         let instant = now.mono.after(Duration::from_nanos(ahead));
                         peer.wait = Some((Wait::FirstStatistics, instant));
+                        peer.stage_over = Some(instant.after(duration));
                     }
                     _ => {}
                 }
@@ -205,9 +245,39 @@ impl Watch {
         }
     }
 
+    /// A message that ends an agent: its own last words, or one invalid message too many.
+    fn may_end(&mut self, agent: AgentIndex, message: &AgentMessage) -> bool {
+        let foreign = message.run != self.run || message.sequence < self.agents.of(agent).expected;
+        foreign || message.body.is_terminal() || matches!(message.body, Report::Undecodable { .. })
+    }
+
+    /// Why it is too early to fail an agent for being late.
+    fn is_hasty(&mut self, now: Now, agent: AgentIndex) -> Option<String> {
+        let (wake, timeouts) = (self.wake, self.timeouts);
+        if now.mono < wake.grace {
+            return Some(format!(
+                "judges agent {} {:?} after its own absence",
+                agent.0,
+                now.mono.since(wake.woke)
+            ));
+        }
+        let peer = self.agents.of(agent);
+        let late = |since: Mono, limit| now.mono >= since.after(limit);
+        let waited = peer.wait.is_some_and(|(wait, since)| late(since, wait.limit(&timeouts)));
+        let hung = peer.interval.is_some_and(|since| late(since, timeouts.hung));
+        let asked = timeouts.ping * timeouts.ping_tries;
+        let silent = peer.heard.is_some_and(|heard| late(heard, asked));
+        let ended = peer.stage_over.is_some_and(|over| late(over, timeouts.hung));
+        (!(waited || hung || silent || ended || peer.cut_off))
+            .then(|| format!("fails agent {} before anything is late: {peer:?}", agent.0))
+    }
+
     pub(super) fn settled(&mut self, now: Now, machine: &Controller) -> Verdict {
         self.wake.promised = machine.poll_timeout();
-        if let Some(over_by) = self.over_by.filter(|by| now.mono >= *by) {
+        if let Some(hasty) = self.hasty.take() {
+            return Err(format!("the controller {hasty}"));
+        }
+        if let Some(over_by) = self.over_by.filter(|by| now.mono >= (*by).max(self.wake.grace)) {
             self.over_by = None;
             return Err(format!(
                 "the controller still collects results at {:?}, after {over_by:?}",
@@ -287,12 +357,7 @@ impl Peer {
         let holds_back = journal_is_slow || self.refused || self.gap;
         let excused = |wait| wait == Wait::FirstStatistics && holds_back;
         if let Some((wait, since)) = self.wait.filter(|(wait, _)| !excused(*wait)) {
-            let limit = match wait {
-                Wait::Tcp => timeouts.connect,
-                Wait::Stream => timeouts.stream,
-                Wait::Answer | Wait::Progress => timeouts.progress,
-                Wait::FirstStatistics => timeouts.first_stats,
-            };
+            let limit = wait.limit(timeouts);
             if wake.is_over(now, since, limit) {
                 self.wait = None;
                 return Err(format!("waits {:?} for {wait:?}, more than {limit:?},", now.mono.since(since)));
