@@ -21,6 +21,8 @@ const PREPARED_PER_SECOND: u64 = 10;
 /// What one operation moves, bytes.
 pub const BLOCK: u64 = 4096;
 const MILLISECOND: Duration = Duration::from_millis(1);
+/// How soon an engine that hung goes on.
+const HUNG: Duration = Duration::from_millis(100);
 
 /// How an agent's engine behaves, and what it did.
 #[derive(Clone, Debug)]
@@ -136,6 +138,20 @@ impl Model {
         self.loads.iter().filter(|load| load.timed).map(|load| load.began).collect()
     }
 
+    /// Nothing completes any more, and nothing is said.
+    pub(crate) fn hang(&mut self, truth: u64) {
+        if !std::mem::replace(&mut self.hangs, true) {
+            self.stalls.push((truth, u64::MAX));
+        }
+    }
+
+    /// It goes on.
+    pub(crate) fn recover(&mut self, truth: u64) {
+        if std::mem::take(&mut self.hangs) {
+            self.stalls.iter_mut().filter(|(_, end)| *end == u64::MAX).for_each(|(_, end)| *end = truth);
+        }
+    }
+
     /// The load ends now, however it ends.
     pub(crate) fn end(&mut self, truth: Duration) {
         if let Some(load) = self.loads.last_mut().filter(|load| load.ended.is_none()) {
@@ -200,7 +216,7 @@ fn engine<R>(agent: usize, f: impl FnOnce(&mut AgentHost) -> R) -> R {
 async fn say(agent: usize, events: &EngineEvents, epoch: Epoch, event: EngineEvent) {
     SimClock(Host::Agent(agent)).while_stopped().await;
     while engine(agent, |host| host.engine.hangs) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(HUNG).await;
     }
     events(epoch, event);
 }
@@ -283,7 +299,8 @@ async fn run(agent: usize, epoch: Epoch, events: EngineEvents) {
             continue;
         }
         if engine(agent, |host| host.engine.hangs) {
-            return std::future::pending().await;
+            tokio::time::sleep(HUNG).await;
+            continue;
         }
         let said = engine(agent, |host| host.report(now, truth()));
         if engine(agent, |host| host.engine.current.is_none()) {

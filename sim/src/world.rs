@@ -473,14 +473,8 @@ impl<'a> World<'a> {
             }
             Fault::DiskFails(cause) => self.controller(|host| host.disk.fails = Some(cause)),
             Fault::DiskSlow(latency) => self.controller(|host| host.disk.latency = latency),
-            Fault::EngineHangs(agent) => {
-                self.agent(agent, |host| {
-                    host.engine.hangs = true;
-                    host.engine.end(now);
-                });
-                self.see(&Seen::LoadEnds { host: agent });
-            }
-            Fault::EngineRecovers(agent) => self.agent(agent, |host| host.engine.hangs = false),
+            Fault::EngineHangs(agent) => self.agent(agent, |host| host.engine.hang(truth)),
+            Fault::EngineRecovers(agent) => self.agent(agent, |host| host.engine.recover(truth)),
             Fault::PrepareStuck(agent) => self.agent(agent, |host| host.engine.stuck = true),
             Fault::StorageStalls(agent, time) => {
                 self.agent(agent, |host| host.engine.stalls.push((truth, truth + nanos(time))));

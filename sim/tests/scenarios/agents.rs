@@ -1,26 +1,35 @@
 //! 4 to 6: agents.
 
 use crate::judge::*;
-use iobench_core::controller::{AgentEnd, AgentState, Label, Level};
+use iobench_core::agent::StateName;
+use iobench_core::controller::{AgentEnd, AgentState, Label, Level, RunState};
 use iobench_core::message::{AgentMessage, Failure, FailureClass, Report, RunId};
 use iobench_core::stats::StageTotals;
 use sim::faults::Fault;
 use sim::state::Tampering;
-use sim::world::{Cluster, simulate};
+use sim::world::{Cluster, World, simulate};
 use std::time::Duration;
 
-/// Something happens to agent 1 while all prepare: the run is stopped, within `within`, with this code and cause.
-fn dies_preparing(fault: Fault, exit: u8, within: Duration, cause: &str) {
+/// Something happens to agent 1 while all prepare: noticed after at most `seen`, the run is stopped with this code and
+/// cause.
+fn dies_preparing(fault: Fault, exit: u8, seen: Duration, cause: &str) {
+    dies(|world| into_prepare(world, s(10)), fault, exit, seen, cause);
+}
+
+/// Something happens to agent 1 where `reach` has brought the run, before its workload.
+fn dies(reach: impl Fn(&mut World<'_>) + Sync, fault: Fault, exit: u8, seen: Duration, cause: &str) {
     let cluster = Cluster::of(3);
     simulate(&cluster, |world| {
         for agent in world.agents() {
             world.agent(agent, |host| host.engine.prepare = s(120));
         }
-        into_prepare(world, s(10));
+        reach(world);
         world.inject(fault.clone());
         let at = world.now();
+        let noticed = until_seen(world, 1, AgentState::Failed) - at;
+        assert!(noticed <= seen, "noticed after {noticed:?}");
         let end = world.ending();
-        assert!(end.at - at <= within, "ended after {:?}", end.at - at);
+        assert!(end.at - at <= seen + s(5) + ms(100), "ended after {:?}", end.at - at);
         ended(&end, exit, Label::Aborted, &["agent agent-1", cause]);
         told(world, Level::Error, &["agent-1 (agent-1:7420)", cause]);
         told(world, Level::Error, &["stopping the run"]);
@@ -29,23 +38,40 @@ fn dies_preparing(fault: Fault, exit: u8, within: Duration, cause: &str) {
         for agent in [0, 2] {
             was_aborted(world, agent);
             assert_eq!(end.outcome.agents[agent].end, AgentEnd::Aborted);
-            assert!(load_ended(world, agent) <= end.at);
+            assert!(
+                world.agent(agent, |host| host.engine.loads.iter().all(|load| load.ended <= Some(end.at)))
+            );
         }
         world.run_until("the lease ends what is cut off", |world| !world.works(1));
-        assert!(load_ended(world, 1) <= at + s(31));
+        assert!(world.agent(1, |host| host.engine.loads.iter().all(|load| load.ended <= Some(at + s(31)))));
     });
 }
 
 pub(crate) fn an_agent_dies_while_preparing() {
-    dies_preparing(Fault::Crash(1), 1, s(6), "its stream broke");
-    dies_preparing(Fault::Vanish(1), 6, s(37), "has made no progress in stage `prepare` for 30 s");
+    let standstill = "has made no progress in stage `prepare` for 30 s; look at its storage and its host, or raise timeouts.progress";
+    for gone in [Fault::Crash(1), Fault::Reset(1)] {
+        dies_preparing(gone, 1, s(1), "its stream broke (did its process or host die, or the network fail?)");
+    }
+    dies_preparing(Fault::Close(1), 1, s(1), "its stream");
+    dies_preparing(Fault::Vanish(1), 6, s(31), standstill);
     for cut in CUTS {
-        dies_preparing(cut(1), 6, s(37), "has made no progress in stage `prepare` for 30 s");
+        dies_preparing(cut(1), 6, s(31), standstill);
     }
     let full =
         Failure::new(FailureClass::Storage, "/bench/agent-1: no space left on device", "free some space");
-    dies_preparing(Fault::StageFails(1, full), 5, s(6), "no space left on device; free some space");
-    dies_preparing(Fault::PrepareStuck(1), 6, s(37), "no progress");
+    dies_preparing(Fault::StageFails(1, full), 5, s(2), "no space left on device; free some space");
+    dies_preparing(Fault::PrepareStuck(1), 6, s(31), "no progress");
+    // Before it has accepted the configuration, and when clocks are compared.
+    let configuring = |world: &mut World<'_>| {
+        world.run_until("Configure", |world| world.agent(1, |host| host.state == StateName::ConfigReceived));
+    };
+    let sampling = |world: &mut World<'_>| until_run(world, RunState::CoordinatingStart);
+    dies(configuring, Fault::Crash(1), 1, s(1), "its stream broke");
+    dies(configuring, Fault::Hold(1), 6, s(31), "has not accepted the configuration for 30 s");
+    dies(sampling, Fault::Crash(1), 1, s(1), "its stream broke");
+    for cut in CUTS {
+        dies(sampling, cut(1), 6, s(16), "did not answer 3 pings in 15 s before the start");
+    }
     // Slow is not dead: ten minutes, with progress.
     simulate(&Cluster::of(3), |world| {
         world.agent(1, |host| host.engine.prepare = s(600));
@@ -64,7 +90,8 @@ fn falls_silent(fault: Fault) {
         let seen = until_seen(world, 1, AgentState::Failed) - at;
         assert!((s(24)..=s(26)).contains(&seen), "{seen:?}");
         let end = world.ending();
-        ended(&end, 2, Label::Partial, &["has been silent for 25 s and did not answer 3 pings"]);
+        let silent = "has been silent for 25 s and did not answer 3 pings; look at its host and the network";
+        ended(&end, 2, Label::Partial, &[silent]);
         only_failed(&end, &[1]);
         totals_are_true(world, &end);
         world.run_until("its load ends", |world| !world.works(1));
@@ -76,7 +103,32 @@ pub(crate) fn an_agent_hangs_in_the_workload() {
     for cut in CUTS {
         falls_silent(cut(1));
     }
+    falls_silent(Fault::PartitionToController(1));
     falls_silent(Fault::Vanish(1));
+    // Silent, but not for so long: a warning, and nothing is lost.
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        into_workload(world, s(10));
+        world.inject(Fault::Hold(1));
+        world.run_for(s(20));
+        world.inject(Fault::Release(1));
+        let end = world.ending();
+        all_completed(world, &end);
+        let warning =
+            ["agent-1 (agent-1:7420) has been silent for 10 s", "it is asked 3 times, and given up"];
+        told(world, Level::Warning, &warning);
+    });
+    // It is told to start, answers pings, and never says what it measures.
+    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+        until_run(world, RunState::WorkloadPhase);
+        world.inject(Fault::EngineHangs(1));
+        let seen = until_seen(world, 1, AgentState::Failed) - world.agent(0, |host| host.engine.began()[0]);
+        assert!((s(10)..=s(11)).contains(&seen), "{seen:?} after the start");
+        let end = world.ending();
+        ended(&end, 2, Label::Partial, &["agent-1", "has sent no statistics for 10 s after the start"]);
+        only_failed(&end, &[1]);
+        totals_are_true(world, &end);
+        assert!(!world.works(1));
+    });
     // It answers pings, but its engine is stuck.
     simulate(&Cluster::of(3).set("duration=120s"), |world| {
         into_workload(world, s(10));
@@ -85,12 +137,13 @@ pub(crate) fn an_agent_hangs_in_the_workload() {
         let seen = until_seen(world, 1, AgentState::Failed) - at;
         assert!((s(59)..=s(62)).contains(&seen), "{seen:?}");
         let end = world.ending();
-        ended(&end, 2, Label::Partial, &["hangs: it answers, but has sent no statistics for 60 s"]);
+        let hangs = "hangs: it answers, but has sent no statistics for 60 s; look at its log, and restart it";
+        ended(&end, 2, Label::Partial, &[hangs]);
         only_failed(&end, &[1]);
         totals_are_true(world, &end);
         assert!(!world.works(1));
         // While its engine does not stop, the next run is refused by name; afterwards it is served.
-        world.until_all(iobench_core::agent::StateName::Idle);
+        world.until_all(StateName::Idle);
         let (yaml, overrides) =
             world.controller(|host| (host.order.yaml.clone(), host.order.overrides.clone()));
         let refused = world.order(&yaml, &overrides);
@@ -137,6 +190,13 @@ fn babbling(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> 
     vec![message, wrong_run, gone_back, undecodable]
 }
 
+/// After each interval one that belongs to another run.
+fn muttering(_: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
+    let junk = AgentMessage { run: RunId(99), ..message.clone() };
+    let running = matches!(message.body, Report::Running(_));
+    std::iter::once(message).chain(running.then_some(junk)).collect()
+}
+
 /// After each interval forty messages that make no sense.
 fn flooding(_: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
     let junk = AgentMessage { run: RunId(99), ..message.clone() };
@@ -169,6 +229,14 @@ pub(crate) fn an_agent_sends_invalid_messages() {
                 .all(|(_, _, state)| *state != AgentState::Failed))
         );
     });
+    // More than a hundred, but not in a minute.
+    simulate(&Cluster::of(3).set("duration=150s"), |world| {
+        world.agent(1, |host| host.tamper = Some(muttering));
+        world.disturb(Some(1));
+        let end = world.ending();
+        all_completed(world, &end);
+        assert!(end.outcome.agents[1].invalid > 140, "{}", end.outcome.agents[1].invalid);
+    });
     simulate(&Cluster::of(3), |world| {
         world.agent(1, |host| host.tamper = Some(flooding));
         world.disturb(Some(1));
@@ -177,7 +245,10 @@ pub(crate) fn an_agent_sends_invalid_messages() {
             &end,
             2,
             Label::Partial,
-            &["agent-1", "violates the protocol: more than 100 invalid messages in a minute"],
+            &[
+                "agent-1",
+                "violates the protocol: more than 100 invalid messages in a minute; is its version ours?",
+            ],
         );
         only_failed(&end, &[1]);
         totals_are_true(world, &end);

@@ -4,7 +4,7 @@ use crate::judge::*;
 use iobench::results::{Basis, Condition};
 use iobench_core::agent::StateName;
 use iobench_core::controller::{Label, Level, RunState};
-use iobench_core::message::{Control, Ping};
+use iobench_core::message::{Control, ControlMessage, FailureClass, Ping, Report};
 use iobench_core::time::Mono;
 use sim::faults::Fault;
 use sim::state::Host;
@@ -30,11 +30,20 @@ fn interrupted(reach: fn(&mut World<'_>)) {
             let truth: u64 = world.agents().map(|index| measured_by(world, index)).sum();
             assert_eq!(operations(&stage.total.tally), truth, "final statistics came in");
             assert!(end.text.contains("NOT COMPLETED"), "{}", end.text);
-            world.agents().for_each(|index| was_aborted(world, index));
         } else {
             never_measured(world, &end);
         }
+        world
+            .agents()
+            .filter(|index| is_configured(world, *index))
+            .for_each(|index| was_aborted(world, index));
     });
+}
+
+/// Whether it has heard of the run.
+fn is_configured(world: &World<'_>, agent: usize) -> bool {
+    let configure = |message: &ControlMessage| matches!(message.body, Control::Configure(_));
+    world.agent(agent, |host| host.received.iter().any(|(_, _, message)| configure(message)))
 }
 
 fn measured_by(world: &World<'_>, agent: usize) -> u64 {
@@ -87,6 +96,7 @@ pub(crate) fn the_user_interrupts() {
                 assert!((least..=most).contains(&(end.at - pressed)), "{:?}", end.at - pressed);
                 assert!(!world.works(0) && !world.works(2), "who can hear has stopped");
                 world.run_until("the lease ends what is cut off", |world| !world.works(1));
+                assert!(load_ended(world, 1) <= pressed + s(31), "{:?}", load_ended(world, 1) - pressed);
             });
         }
     }
@@ -119,9 +129,24 @@ fn controller_dies(fault: Fault, reach: fn(&mut World<'_>), stale_pings: bool) {
             assert!(last.is_none_or(|ended| ended <= died + s(30) + ms(100)), "{last:?}");
             let lost =
                 world.agent(agent, |host| host.states.iter().any(|(_, state)| *state == StateName::Error));
-            assert!(lost, "agent {agent} ends as ERROR controller_lost");
+            assert!(lost, "agent {agent} ends as ERROR");
+            // Its last words, which nobody hears, are with what it keeps, if it has anything to keep.
+            let kept = world.agent(agent, |host| {
+                host.kept.iter().map(|(_, run)| run.messages.clone()).collect::<Vec<_>>()
+            });
             if measured {
-                assert_eq!(world.agent(agent, |host| host.kept.len()), 1, "agent {agent} keeps its results");
+                assert_eq!(kept.len(), 1, "agent {agent} keeps its results");
+            }
+            for messages in kept {
+                let Some(Report::Error { failure, totals }) = messages.last().map(|it| &it.body) else {
+                    panic!("agent {agent} keeps {messages:?}")
+                };
+                assert_eq!(failure.class, FailureClass::ControllerLost);
+                let last = totals.last().filter(|_| measured).map(|totals| operations(&totals.tally));
+                assert!(
+                    last.is_none_or(|last| last == measured_by(world, agent)),
+                    "all that it measured: {last:?}"
+                );
             }
         }
         let (results, text, _) = world.results(0, Condition::Interrupted);
@@ -153,7 +178,7 @@ fn world_nanos(world: &World<'_>) -> u64 {
 fn stale_ping(world: &mut World<'_>, agent: usize, newest: Mono) {
     let (stream, configure) = received(world, agent, |body| matches!(body, Control::Configure(_)));
     let ping = Ping { number: 1, stamp: Mono(1), newest: Some(newest) };
-    let message = iobench_core::message::ControlMessage { body: Control::Ping(ping), ..configure };
+    let message = ControlMessage { body: Control::Ping(ping), ..configure };
     world.tell_agent(agent, stream, message);
 }
 

@@ -55,13 +55,17 @@ pub(crate) fn messages_are_repeated() {
             world.controller(|host| host.agents[0] == AgentState::Completed)
         });
         let stream = received(world, 0, |_| true).0;
-        let ready = world.agent(0, |host| {
+        let (ready, last) = world.agent(0, |host| {
             let ready = host.sent.iter().find(|(_, message)| matches!(message.body, Report::Ready { .. }));
-            ready.expect("it said so").1.clone()
+            let last = host.sent.last().map_or(0, |(_, message)| message.sequence);
+            (ready.expect("it said so").1.clone(), last)
         });
-        world.tell_controller(0, stream, ready);
+        for later in 1..=2 {
+            world.tell_controller(0, stream, AgentMessage { sequence: last + later, ..ready.clone() });
+        }
         let end = world.ending();
         all_completed(world, &end);
+        assert_eq!(times_told(world, &["agent-0", "only repeats what is known; ignored"]), 1);
         serves_again(world);
         for agent in world.agents() {
             for run in [0x1000, 0x1001] {
@@ -160,7 +164,7 @@ pub(crate) fn most_agents_fail() {
                 1,
                 Label::Unrepresentative,
                 &[
-                    "3 of 5 agents failed, so that the result would not represent the system",
+                    "3 of 5 agents failed, so that the result would not represent the system (policy.min_alive)",
                     "the last was agent-2",
                     "NOT COMPLETED",
                 ],
@@ -171,7 +175,9 @@ pub(crate) fn most_agents_fail() {
                 let (kept, _) = share(&end.results, agent).expect("what it measured is kept");
                 assert_eq!(kept, measured(world, agent));
             }
+            let failed = world.now();
             world.run_until("no load goes on", |world| world.agents().all(|index| !world.works(index)));
+            assert!(world.now() <= failed + s(31), "{:?}", world.now() - failed);
         });
     }
     // One agent completes before the others are found to be gone.

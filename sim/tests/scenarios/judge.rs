@@ -94,6 +94,19 @@ pub(crate) fn measured(world: &World<'_>, agent: usize) -> u64 {
     world.agent(agent, |host| host.engine.measured())
 }
 
+/// Operations in the agent's intervals that the controller has acknowledged.
+pub(crate) fn acknowledged(world: &World<'_>, agent: usize) -> u64 {
+    let highest = world.controller(|host| host.acknowledged.get(&agent).copied()).unwrap_or(0);
+    world.agent(agent, |host| {
+        let sent = host.sent.iter().filter(|(_, message)| message.sequence <= highest);
+        let counted = sent.map(|(_, message)| match &message.body {
+            Report::Running(interval) => operations(&interval.tally),
+            _ => 0,
+        });
+        counted.sum()
+    })
+}
+
 /// When the agent's load ended.
 pub(crate) fn load_ended(world: &World<'_>, agent: usize) -> Duration {
     let ended = world.agent(agent, |host| host.engine.loads.last().and_then(|load| load.ended));
