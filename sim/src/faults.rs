@@ -21,7 +21,7 @@ pub enum Fault {
     Repair(usize),
     /// Every message takes exactly so long, whole milliseconds.
     Latency(usize, Duration),
-    /// Messages take up to so long.
+    /// Messages take up to so long; not less than the least that they take.
     Jitter(usize, Duration),
     /// An agent that lives closes its connections.
     Close(usize),
@@ -93,10 +93,9 @@ impl Fault {
             Self::Stall(Host::Agent(agent), time) => (Some(*agent), false, *time),
             Self::Stall(Host::Controller(_), time) => (None, false, *time),
             Self::StepClock(..) | Self::Drift(..) => (None, true, Duration::ZERO),
-            Self::DiskSlow(time) => (None, false, *time * 40),
-            Self::CrashController | Self::VanishController | Self::Interrupt | Self::DiskFails(_) => {
-                (None, false, Duration::ZERO)
-            }
+            Self::DiskSlow(time) => (None, true, *time * 40),
+            Self::DiskFails(_) => (None, true, Duration::ZERO),
+            Self::CrashController | Self::VanishController | Self::Interrupt => (None, false, Duration::ZERO),
         }
     }
 }

@@ -7,16 +7,17 @@ use crate::faults::Fault;
 use crate::state::{Host, Tampering};
 use crate::world::{Cluster, Record, World, play};
 use iobench_core::controller::ExitCode;
-use iobench_core::message::{AgentMessage, Failure, FailureClass, RunId};
+use iobench_core::message::{AgentMessage, Failure, FailureClass, Report, RunId};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// When everything is healed at the latest.
-const HEAL: Duration = Duration::from_secs(60);
-const KINDS: u64 = 16;
-const BABBLE: u64 = 15;
+/// Kinds of fault, the arms of [`add`]; the last is an agent that babbles.
+const KINDS: u64 = 22;
+const BABBLE: u64 = KINDS - 1;
+/// How much later than by its settings a run may end because of what is slow: of that no more is drawn.
+const SLOW: Duration = Duration::from_secs(14);
 /// No time of a schedule is halved to less than this.
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -30,6 +31,9 @@ pub const CORNERS: &[&str] = &[
     "PartitionToAgent",
     "Repair",
     "Latency",
+    "Jitter",
+    "Close",
+    "Reset",
     "Crash",
     "Vanish",
     "Restart",
@@ -45,12 +49,15 @@ pub const CORNERS: &[&str] = &[
     "EngineRecovers",
     "StorageStalls",
     "StageFails",
+    "PrepareStuck",
     "Babble",
     "exit none",
     "exit 0",
     "exit 1",
     "exit 2",
     "exit 3",
+    "exit 4",
+    "exit 5",
     "exit 6",
     "exit 7",
 ];
@@ -93,6 +100,12 @@ impl Draw {
         Duration::from_millis(self.between(from, to))
     }
 
+    /// Up to so much more or less than 0.
+    fn signed(&mut self, most: u64) -> i64 {
+        let size = self.below(most + 1).cast_signed();
+        if self.is(50) { size } else { -size }
+    }
+
     fn is(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -103,15 +116,11 @@ impl Draw {
 pub fn draw(seed: u64) -> Drawn {
     let mut draw = Draw(seed);
     let agents = usize::try_from(draw.between(1, 4)).expect("few");
-    let seconds = draw.between(2, 30);
-    let delay = draw.between(1, 5);
-    let cluster = Cluster::of(agents)
-        .set(format!("duration={seconds}s"))
-        .set(format!("distributed.start_delay={delay}s"));
+    let cluster = plan(&mut draw, agents);
     let latency = (draw.ms(1, 5), draw.ms(6, 150));
     let cluster = Cluster { seed, latency, ..cluster };
     let prepare = (0..agents).map(|_| draw.ms(500, 15_000)).collect();
-    let kinds: Vec<u64> = (0..KINDS).filter(|_| draw.is(30)).collect();
+    let kinds: Vec<u64> = (0..KINDS).filter(|_| draw.is(25)).collect();
     let mut schedule = Vec::new();
     if kinds.iter().any(|kind| *kind != BABBLE) {
         for _ in 0..draw.below(6) {
@@ -125,11 +134,41 @@ pub fn draw(seed: u64) -> Drawn {
     Drawn { cluster, prepare, babbling, schedule }
 }
 
+/// What is to be run.
+fn plan(draw: &mut Draw, agents: usize) -> Cluster {
+    let (seconds, delay) = (draw.between(2, 30), draw.between(1, 5));
+    let cluster = Cluster::of(agents).set(format!("distributed.start_delay={delay}s"));
+    let cluster = match draw.below(10) {
+        0 => cluster.set(format!(
+            "stages=[{{name: prepare, type: prepare}}, {{name: one, type: execute, duration: {seconds}s}}, \
+             {{name: cleanup, type: cleanup}}, {{name: two, type: execute, duration: {delay}s}}]"
+        )),
+        1 => cluster.set(format!("duration={seconds}s")).set(format!("warmup_period={delay}s")),
+        _ => cluster.set(format!("duration={seconds}s")),
+    };
+    let cluster = match draw.below(6) {
+        0 => cluster.set("interval=500ms"),
+        1 => cluster.set("interval=2s"),
+        _ => cluster,
+    };
+    match draw.below(6) {
+        0 => cluster.set("policy.min_alive=0"),
+        1 => cluster.set("policy.min_alive=1"),
+        _ => cluster,
+    }
+}
+
 /// A fault of a kind and, where it has one, its end.
 fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent: usize) {
-    let at = draw.ms(0, 45_000);
-    let until = at + draw.ms(50, 14_000);
+    // Connecting takes but a moment.
+    let at = if draw.is(15) { draw.ms(0, 20) } else { draw.ms(20, 45_000) };
+    let lasting = if draw.is(75) { draw.ms(50, 14_000) } else { draw.ms(14_000, 60_000) };
+    let (slow, until) = (lasting.min(SLOW), at + lasting);
     let host = if draw.is(50) { Host::Agent(agent) } else { Host::Controller(0) };
+    if kind == 5 {
+        // The most that a message takes must not be less than the least.
+        schedule.push((at, Fault::Latency(agent, Duration::from_millis(5))));
+    }
     let mut then = |fault, end: Option<Fault>| {
         schedule.push((at, fault));
         schedule.extend(end.map(|end| (until, end)));
@@ -139,26 +178,38 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
         1 => then(Fault::Partition(agent), Some(Fault::Repair(agent))),
         2 => then(Fault::PartitionToAgent(agent), Some(Fault::Repair(agent))),
         3 => then(Fault::PartitionToController(agent), Some(Fault::Repair(agent))),
-        4 => then(Fault::Latency(agent, until - at), Some(Fault::Latency(agent, Duration::from_millis(5)))),
-        5 => then(Fault::Crash(agent), Some(Fault::Restart(agent))),
-        6 => then(Fault::Vanish(agent), Some(Fault::Restart(agent))),
-        7 => then(Fault::Stall(host, until - at), None),
-        8 => then(Fault::StepClock(host, 1_000_000_000), None),
-        9 => then(Fault::Drift(host, 200), None),
-        10 => then(Fault::DiskFails("cannot write /results: No space left on device".to_owned()), None),
-        11 => then(Fault::DiskSlow(until - at), None),
+        4 => then(Fault::Latency(agent, slow), Some(Fault::Latency(agent, Duration::from_millis(5)))),
+        5 => then(Fault::Jitter(agent, draw.ms(150, 2_000)), None),
+        6 => then(Fault::Crash(agent), Some(Fault::Restart(agent))),
+        7 => then(Fault::Vanish(agent), Some(Fault::Restart(agent))),
+        8 => then(Fault::Close(agent), None),
+        9 => then(Fault::Reset(agent), None),
+        10 => then(Fault::Stall(host, lasting), None),
+        11 => then(Fault::StepClock(host, draw.signed(20_000_000_000)), None),
+        12 => then(Fault::Drift(host, draw.signed(200)), None),
+        13 => then(Fault::DiskFails("cannot write /results: No space left on device".to_owned()), None),
+        14 => then(Fault::DiskSlow(slow), None),
+        15 => then(Fault::EngineHangs(agent), Some(Fault::EngineRecovers(agent))),
+        16 => then(Fault::StorageStalls(agent, slow), None),
+        17 => then(Fault::PrepareStuck(agent), None),
+        18 => {
+            let failure = Failure::new(FailureClass::Storage, "the storage is gone", "look for it");
+            then(Fault::StageFails(agent, failure), None);
+        }
+        19 => then(Fault::Interrupt, None),
         BABBLE => {}
-        12 => then(Fault::EngineHangs(agent), Some(Fault::EngineRecovers(agent))),
-        13 => then(Fault::StorageStalls(agent, until - at), None),
-        _ => match at.as_millis() % 4 {
-            0 => then(Fault::Interrupt, None),
-            1 => then(Fault::CrashController, None),
-            2 => then(Fault::VanishController, None),
-            _ => {
-                let failure = Failure::new(FailureClass::Storage, "the storage is gone", "look for it");
-                then(Fault::StageFails(agent, failure), None);
-            }
-        },
+        _ => then(if draw.is(50) { Fault::CrashController } else { Fault::VanishController }, None),
+    }
+}
+
+impl Drawn {
+    /// When everything is healed: a while after the last fault.
+    fn healed_at(&self) -> Duration {
+        let ends = self.schedule.iter().map(|(at, fault)| match fault {
+            Fault::Stall(_, time) | Fault::StorageStalls(_, time) => *at + *time,
+            _ => *at,
+        });
+        ends.max().unwrap_or_default() + Duration::from_secs(5)
     }
 }
 
@@ -292,13 +343,13 @@ fn run(world: &mut World<'_>, drawn: &Drawn) -> (Option<ExitCode>, Vec<String>) 
         happened.push("calm".to_owned());
     }
     if !drawn.schedule.is_empty() {
-        while world.now() < HEAL {
+        let at = drawn.healed_at();
+        while world.now() < at {
             world.step();
         }
-        world.heal();
     }
+    world.heal();
     world.end_of_run();
-    world.healed();
     let (yaml, overrides) = (&drawn.cluster.yaml, &drawn.cluster.overrides);
     let next = world.order(yaml, overrides);
     let end = world.ending_of(next);
@@ -306,11 +357,16 @@ fn run(world: &mut World<'_>, drawn: &Drawn) -> (Option<ExitCode>, Vec<String>) 
     (world.controller(|host| host.outcome.as_ref().map(|(_, outcome)| outcome.exit)), happened)
 }
 
-/// A faulty agent: each seventh message comes twice, each eleventh once more for a run that nobody knows.
+/// A faulty agent: each seventh message comes twice, each eleventh once more for a run that nobody knows, and each
+/// thirteenth with bytes that nobody can read.
 fn babble(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
     let stranger = AgentMessage { run: RunId(memory.seen.into()), ..message.clone() };
     match memory.seen {
         seen if seen % 11 == 10 => vec![stranger, message],
+        seen if seen % 13 == 12 => {
+            let body = Report::Undecodable { detail: "\u{12}\u{7f}short".to_owned() };
+            vec![AgentMessage { body, ..message.clone() }, message]
+        }
         seen if seen % 7 == 6 => vec![message.clone(), message],
         _ => vec![message],
     }

@@ -37,7 +37,7 @@ impl Tier {
     pub fn cells(self) -> usize {
         match self {
             Self::Machines => 270,
-            Self::Drivers => 110,
+            Self::Drivers => 130,
         }
     }
 }

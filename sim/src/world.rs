@@ -27,6 +27,8 @@ use turmoil::Sim;
 
 /// Simulated time that a scenario may wait for anything.
 const PATIENCE: Duration = Duration::from_secs(1_200);
+/// For so long in all a controller may stand still, and no agent's lease runs out: less than three quarters of it.
+const HARMLESS_STALL: Duration = Duration::from_secs(20);
 
 /// A cluster that is to be simulated.
 #[derive(Clone, Debug)]
@@ -155,6 +157,8 @@ pub struct World<'a> {
     tick: Duration,
     /// Where journals are put to be read, one directory a controller.
     files: TempDir,
+    /// How long the controller's process was stopped, all in all.
+    stood: Duration,
 }
 
 /// How a run ended, as its user sees it.
@@ -188,7 +192,7 @@ impl<'a> World<'a> {
         replace(State { agents, trace: Trace::new(), latency, ..State::default() });
         PANICS.take();
         let files = tempfile::tempdir().expect("there is a directory for temporary files");
-        let mut world = Self { sim: builder.build(), tick: cluster.tick, files };
+        let mut world = Self { sim: builder.build(), tick: cluster.tick, files, stood: Duration::ZERO };
         world.order(&cluster.yaml, &cluster.overrides);
         world
     }
@@ -424,11 +428,18 @@ impl<'a> World<'a> {
 
     /// Makes something go wrong, or right again.
     pub fn inject(&mut self, fault: Fault) {
-        let now = self.now();
-        let truth = nanos(now);
-        with(|state| state.trace.line(truth, &"world", format_args!("! {fault:?}")));
-        let (host, harmless, delay) = fault.harm();
+        let (host, mut harmless, delay) = fault.harm();
+        if let Fault::Stall(Host::Controller(_), time) = fault {
+            self.stood += time;
+            harmless = self.stood <= HARMLESS_STALL;
+        }
         self.see(&Seen::Fault { host, harmless, delay });
+        self.apply(fault);
+    }
+
+    fn apply(&mut self, fault: Fault) {
+        let truth = nanos(self.now());
+        with(|state| state.trace.line(truth, &"world", format_args!("! {fault:?}")));
         let ctl = Host::Controller(0).to_string();
         let name = |agent: usize| Host::Agent(agent).to_string();
         match fault {
@@ -502,19 +513,20 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Ends all that disturbs: network, engines, and who is down is started.
+    /// Ends all that disturbs: network, engines, and who is down is started. The checkers are told.
     pub fn heal(&mut self) {
         for agent in self.agents() {
-            self.inject(Fault::Release(agent));
-            self.inject(Fault::Repair(agent));
-            self.inject(Fault::Latency(agent, Duration::from_millis(2)));
-            self.inject(Fault::EngineRecovers(agent));
+            self.apply(Fault::Release(agent));
+            self.apply(Fault::Repair(agent));
+            self.apply(Fault::Latency(agent, Duration::from_millis(2)));
+            self.apply(Fault::EngineRecovers(agent));
             self.agent(agent, |host| (host.engine.stuck, host.engine.fails) = (false, None));
             if self.can(&Fault::Restart(agent)) {
-                self.inject(Fault::Restart(agent));
+                self.apply(Fault::Restart(agent));
             }
         }
         self.controller(|host| host.disk.latency = Duration::from_millis(2));
+        self.see(&Seen::Healed);
     }
 
     /// Until the first run is over and every agent is idle, and a while longer.
@@ -522,11 +534,6 @@ impl<'a> World<'a> {
         self.run_until("the run ends", |world| world.controller(|host| host.gone));
         self.until_all(StateName::Idle);
         self.run_for(Duration::from_secs(5));
-    }
-
-    /// Tells the checkers that from here on nothing is disturbed.
-    pub fn healed(&self) {
-        self.see(&Seen::Healed);
     }
 
     fn kill_agent(&mut self, agent: usize) {
