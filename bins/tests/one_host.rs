@@ -377,7 +377,9 @@ fn a_put_follows_no_link_and_what_cannot_be_made_is_an_error() {
     std::os::unix::fs::symlink(&victim, data.join("new/obj_0")).unwrap();
     std::os::unix::fs::symlink("/nowhere/at/all", place.path().join("dangling")).unwrap();
     let dangling = place.path().join("dangling");
-    for (target, cause) in [(&data, "Too many levels of symbolic links"), (&dangling, "No such file or directory")] {
+    for (target, cause) in
+        [(&data, "Too many levels of symbolic links"), (&dangling, "No such file or directory")]
+    {
         let yaml = format!(
             "target: file://{}\nduration: 1s\nconcurrency: 1\nworkload:\n  - {{op: put, path: new/, object_size: 4KiB, count: 1}}\n",
             target.display()

@@ -49,6 +49,8 @@ pub(super) struct Stage {
     executor_fact: Option<(&'static str, &'static str)>,
     /// From now on nobody is waited for after this instant.
     deadline: Option<u64>,
+    /// Reports of progress in which something that takes long was going on.
+    held: u64,
     work: (u64, u64),
 }
 
@@ -138,6 +140,7 @@ impl Stage {
             stage_cpu: CpuMeter::start(),
             executor_fact: None,
             deadline: None,
+            held: 0,
         })
     }
 
@@ -245,6 +248,7 @@ impl Stage {
         if let Some(failure) = self.rate.sample(now, &self.control) {
             self.control.fail(failure);
         }
+        self.look_at_the_end(now);
         if self.control.halted() && self.deadline.is_none() {
             self.halt();
         }
@@ -270,7 +274,25 @@ impl Stage {
             return;
         }
         self.reported = now;
+        // One that takes too long has failed the stage by now.
+        if self.threads.iter().any(|thread| thread.shared.held_for(now).is_some()) {
+            self.held += 1;
+        }
         send(EngineEvent::Progress(self.progress()));
+    }
+
+    /// What comes after the work is done operation by operation, and none of them may take longer than others may:
+    /// nothing else would end a stage whose storage does not come back from making data durable.
+    fn look_at_the_end(&self, now: u64) {
+        let limit = self.prepared.plan.errors.operation_timeout;
+        let held = self.threads.iter().filter_map(|thread| thread.shared.held_for(now)).max();
+        if held.is_some_and(|held| held > nanos(limit)) && !self.control.halted() {
+            self.control.fail(Failure::new(
+                FailureClass::Timeout,
+                format!("the end of the stage has waited {limit:?} for one operation of the storage"),
+                "look at the storage; if it only has much to write back, raise `error_handling.operation_timeout`",
+            ));
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -281,6 +303,7 @@ impl Stage {
             objects_total: self.work.0,
             bytes: sum(|shared| shared.bytes.load(Ordering::Relaxed)),
             bytes_total: self.work.1,
+            steps: self.held + sum(|shared| shared.steps.load(Ordering::Relaxed)),
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) enum Work {
     Untimed(Untimed),
     /// Start was received, its instant has not come.
     Armed(Armed),
-    /// A timed stage, which must end by the instant.
+    /// A timed stage, which must end by the instant or report another interval, which moves it.
     Timed(u32, Mono),
 }
 

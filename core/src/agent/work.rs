@@ -39,8 +39,7 @@ impl Agent {
             | State::Running(claim, Work::Untimed(untimed))
                 if untimed.stage == progress.stage =>
             {
-                if (progress.objects, progress.bytes) > (untimed.best.objects, untimed.best.bytes) {
-                    untimed.best = progress;
+                if untimed.best.grow(&progress) {
                     untimed.moved = now.mono;
                 }
                 claim.send(now, Report::Preparing(progress), &mut self.out);
@@ -51,7 +50,9 @@ impl Agent {
 
     fn interval(&mut self, now: Now, interval: Box<Interval>) {
         match &mut self.state {
-            State::Running(claim, Work::Timed(stage, _)) if *stage == interval.stage => {
+            State::Running(claim, Work::Timed(stage, deadline)) if *stage == interval.stage => {
+                // Who still reports has not hung: what is written may take long to become durable after the work.
+                *deadline = (*deadline).max(now.mono.after(claim.outline.timeouts.progress));
                 claim.interval(now, interval, &mut self.out);
             }
             State::Stopping(claim, ..) => claim.interval(now, interval, &mut self.out),

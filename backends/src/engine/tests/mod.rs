@@ -1,6 +1,7 @@
 //! The engine as an agent sees it: commands in, events out.
 
 mod ending;
+mod progress;
 mod running;
 mod validating;
 mod verifying;
@@ -9,7 +10,7 @@ use super::LocalEngine;
 use crate::backend::UringProbe;
 use crate::file::on_disk;
 use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
-use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
+use iobench_core::message::{Capabilities, Configure, Failure, FailureClass, Progress};
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileEngine, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec,
     Stage, StageKind, StorageOptions, Timeouts,
@@ -26,6 +27,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A plan of this name has its first thread panic a moment after it began.
 const BUGGY: &str = "a bug";
+
+/// A plan of this name has each operation of a stage's end take [`SLOWLY`]; one of that name ten times as long.
+const SLOW: &str = "a slow end";
+const VERY_SLOW: &str = "a very slow end";
+const SLOWLY: Duration = Duration::from_millis(400);
+
+/// Called before each operation of a stage's end.
+pub(super) fn perhaps_wait(plan: &Plan) {
+    match &*plan.name {
+        SLOW => std::thread::sleep(SLOWLY),
+        VERY_SLOW => std::thread::sleep(SLOWLY * 10),
+        _ => {}
+    }
+}
 
 /// Called by threads at work.
 pub(super) fn perhaps_panic(seat: &super::seat::Seat, now: u64) {
@@ -92,11 +107,12 @@ impl Rig {
     }
 
     fn finish(&mut self) -> Ran {
-        let mut ran = Ran { intervals: Vec::new(), progress: 0, totals: None, failure: None, stuck: 0 };
+        let mut ran =
+            Ran { intervals: Vec::new(), progress: Vec::new(), totals: None, failure: None, stuck: 0 };
         loop {
             match self.event() {
                 EngineEvent::Interval(interval) => ran.intervals.push(*interval),
-                EngineEvent::Progress(_) => ran.progress += 1,
+                EngineEvent::Progress(progress) => ran.progress.push(progress),
                 EngineEvent::StageDone(totals) => {
                     ran.totals = Some(*totals);
                     return ran;
@@ -120,7 +136,7 @@ impl Rig {
 /// What a stage said.
 struct Ran {
     intervals: Vec<Interval>,
-    progress: u32,
+    progress: Vec<Progress>,
     totals: Option<StageTotals>,
     failure: Option<Failure>,
     stuck: u64,
@@ -161,7 +177,7 @@ fn pool(base: &str, naming: Naming, count: u64, size: u64) -> Pool {
     Pool { base: base.to_owned(), naming, count, sizes: SizeSpec::Fixed(size), fill: Fill::Random }
 }
 
-fn prepared(count: u64, size: u64) -> Pool {
+pub(super) fn prepared(count: u64, size: u64) -> Pool {
     pool("data/", Naming::Prepared, count, size)
 }
 
@@ -180,7 +196,7 @@ fn entry(operation: Operation, pool: u16) -> Entry {
     }
 }
 
-fn prepare(pools: &[u16]) -> Stage {
+pub(super) fn prepare(pools: &[u16]) -> Stage {
     let pools = pools.iter().map(|&id| PoolId(id)).collect();
     let kind =
         StageKind::Prepare { pools, overwrite: false, skip_verification: false, settle: Duration::ZERO };
@@ -204,7 +220,7 @@ fn files(directory: &Path, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
     plan(&format!("file://{}/target", directory.display()), pools, stages)
 }
 
-fn plan(target: &str, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
+pub(super) fn plan(target: &str, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
     Plan {
         name: "test".to_owned(),
         labels: Vec::new(),

@@ -46,7 +46,7 @@ struct Peer {
     heard: Option<Mono>,
     /// In a timed stage: its last interval.
     interval: Option<Mono>,
-    best: (u64, u64),
+    best: (u64, u64, u64),
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
     written: Mono,
@@ -70,7 +70,7 @@ impl Default for Peer {
             wait: None,
             heard: None,
             interval: None,
-            best: (0, 0),
+            best: (0, 0, 0),
             writing: BTreeSet::new(),
             written: Mono(0),
             expected: 0,
@@ -186,7 +186,7 @@ impl Watch {
                 let peer = self.agents.of(*agent);
                 match &message.body {
                     Control::Begin { .. } => {
-                        peer.best = (0, 0);
+                        peer.best = (0, 0, 0);
                         peer.wait = Some((Wait::Progress, now.mono));
                     }
                     Control::Start { at, .. } => {
@@ -257,7 +257,7 @@ impl Peer {
                 self.wait = (timed(0) == Some(true)).then_some((Wait::Answer, now));
             }
             Report::Preparing(progress) => {
-                let come = (progress.objects, progress.bytes);
+                let come = (progress.objects, progress.bytes, progress.steps);
                 if let Some((Wait::Progress, since)) = &mut self.wait
                     && come > self.best
                 {
