@@ -21,8 +21,8 @@ pub enum EngineCommand {
         /// Index into the outline's stages.
         stage: u32,
     },
-    /// Issue nothing more from this instant; cancel what is in flight; abandon after 3 s what cannot be cancelled.
-    /// Answer, always: [`EngineEvent::Stopped`].
+    /// Issue nothing more from this instant; cancel what is in flight; abandon what cannot be cancelled, early enough to
+    /// answer within `timeouts.abort`. Answer, always: [`EngineEvent::Stopped`], after what was said of the stage before.
     Stop,
 }
 

@@ -4,7 +4,7 @@ use super::control::{Control, ErrorRate, Shared, Stops};
 use super::prepared::Prepared;
 use super::seat::{Counts, Directive, Guard, Report, Seat};
 use super::timeline::Timeline;
-use super::worker::{LET_GO, Worker};
+use super::worker::Worker;
 use crate::executor::Clock;
 use crate::host::{self, CpuMeter};
 use iobench_core::engine::EngineEvent;
@@ -19,8 +19,6 @@ use std::sync::mpsc::{Sender, channel};
 
 /// The fact that names the first corrupt object.
 const CORRUPT: &str = "corrupt";
-/// What threads get beyond the time they have to let go, nanoseconds.
-const GRACE: u64 = 200_000_000;
 /// A thread's counts of an interval are waited for so long, at most.
 const LATE_MAX: u64 = 50_000_000;
 
@@ -147,7 +145,7 @@ impl Stage {
     /// Nothing more is to be issued.
     pub(super) fn halt(&mut self) {
         self.control.halt();
-        let deadline = self.clock.now() + LET_GO + GRACE;
+        let deadline = self.clock.now() + self.prepared.last_word();
         self.deadline = Some(self.deadline.map_or(deadline, |before| before.min(deadline)));
     }
 
@@ -258,7 +256,8 @@ impl Stage {
             None => self.send_progress(now, send),
         }
         let drained = self.threads.iter().all(|thread| thread.drained);
-        let natural = self.timeline.map(|timeline| timeline.end() + LET_GO + GRACE).filter(|_| !drained);
+        let natural =
+            self.timeline.map(|timeline| timeline.end() + self.prepared.last_word()).filter(|_| !drained);
         let deadline = self.deadline.or(natural).unwrap_or(u64::MAX);
         let finished = self.threads.iter().all(|thread| thread.finished);
         (finished || now >= deadline).then(|| self.end(now, send))

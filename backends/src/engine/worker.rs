@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// A thread looks around at least this often, whatever it waits for.
 const LOOK: u64 = 100_000_000;
-/// After this time, nanoseconds, nobody waits for what was cancelled.
-pub(super) const LET_GO: u64 = 3_000_000_000;
 
 /// What a slot is doing.
 #[derive(Copy, Clone)]
@@ -435,7 +433,8 @@ impl Worker {
         let timeout = nanos(self.policy.operation_timeout);
         for slot in 0..self.slots.len() as u32 {
             let state = self.slots[slot as usize];
-            let patience = if state.late { timeout.saturating_add(LET_GO) } else { timeout };
+            let patience =
+                if state.late { timeout.saturating_add(self.seat.prepared.let_go()) } else { timeout };
             let too_long = state.in_use && !state.expired && now.saturating_sub(state.issued) > patience;
             if !too_long || self.waiting.iter().any(|&(_, waiting)| waiting == slot) {
                 continue;
@@ -494,7 +493,7 @@ impl Worker {
     fn end(mut self) {
         let waiting = self.waiting.len() as u64;
         self.waiting.clear();
-        self.wind_down(self.seat.clock.now() + LET_GO);
+        self.wind_down(self.seat.clock.now() + self.seat.prepared.let_go());
         // What was in flight at the end is in no other count, however it ended.
         self.recorder.cancelled(waiting + u64::from(self.in_flight));
         self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);

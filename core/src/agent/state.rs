@@ -71,6 +71,18 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// Says with it how many operations the engine could not cancel.
+    pub(super) fn abandoning(mut self, stuck: u64) -> Self {
+        let text = match &mut self {
+            Self::Failed(failure) => &mut failure.message,
+            Self::Aborted(reason) => reason,
+        };
+        if stuck > 0 {
+            *text += &format!(" ({stuck} operations are stuck in the kernel and were abandoned)");
+        }
+        self
+    }
+
     pub(super) fn name(&self) -> StateName {
         match self {
             Self::Failed(_) => StateName::Error,

@@ -10,7 +10,10 @@ use crate::time::Now;
 
 impl Agent {
     pub(super) fn engine(&mut self, now: Now, epoch: Epoch, event: EngineEvent) {
-        if self.unstopped == Some(epoch) && matches!(event, EngineEvent::Stopped { .. }) {
+        // Both say that nothing is issued any more; the second one also when nobody is there to obey.
+        if self.unstopped == Some(epoch)
+            && matches!(event, EngineEvent::Stopped { .. } | EngineEvent::Failed { .. })
+        {
             self.unstopped = None;
         }
         if epoch != self.epoch && !mutant("epoch") {
@@ -29,7 +32,7 @@ impl Agent {
             EngineEvent::Interval(interval) => self.interval(now, interval),
             EngineEvent::StageDone(totals) => self.stage_done(now, *totals),
             EngineEvent::Failed { failure, totals } => self.engine_failed(now, failure, totals),
-            EngineEvent::Stopped { totals, .. } => self.engine_stopped(now, totals),
+            EngineEvent::Stopped { totals, stuck } => self.engine_stopped(now, totals, stuck),
         }
     }
 
@@ -61,7 +64,9 @@ impl Agent {
     }
 
     fn stage_done(&mut self, now: Now, totals: StageTotals) {
-        let current = match &self.state {
+        let current = match &mut self.state {
+            // It was done before it could be told to stop: what it did counts, and nothing follows.
+            State::Stopping(claim, ..) => return claim.interrupted(Some(Box::new(totals))),
             State::ConfigReceived(_, Setup::Untimed(untimed)) | State::Running(_, Work::Untimed(untimed)) => {
                 untimed.stage
             }
@@ -78,21 +83,28 @@ impl Agent {
     }
 
     fn engine_failed(&mut self, now: Now, failure: Failure, totals: Option<Box<StageTotals>>) {
-        if !self.state.engine_works() {
-            return;
-        }
-        if let Some(claim) = self.state.claim_mut() {
-            claim.totals.extend(totals.map(|totals| *totals));
-        }
-        self.terminal(now, Some(Ending::Failed(failure)));
+        let ending = match &self.state {
+            // It had failed before it could be told to stop, or cannot be told anything: it has stopped in any case.
+            State::Stopping(_, ending, _) => ending.clone(),
+            state if state.engine_works() => Ending::Failed(failure),
+            _ => return,
+        };
+        self.interrupted(now, ending, totals);
     }
 
-    fn engine_stopped(&mut self, now: Now, totals: Option<Box<StageTotals>>) {
-        if let State::Stopping(claim, ending, _) = &mut self.state {
-            claim.totals.extend(totals.map(|totals| *totals));
-            let ending = ending.clone();
-            self.terminal(now, Some(ending));
+    fn engine_stopped(&mut self, now: Now, totals: Option<Box<StageTotals>>, stuck: u64) {
+        if let State::Stopping(_, ending, _) = &self.state {
+            let ending = ending.clone().abandoning(stuck);
+            self.interrupted(now, ending, totals);
         }
+    }
+
+    /// The run ends early, with what the stage did that was running.
+    fn interrupted(&mut self, now: Now, ending: Ending, totals: Option<Box<StageTotals>>) {
+        if let Some(claim) = self.state.claim_mut() {
+            claim.interrupted(totals);
+        }
+        self.terminal(now, Some(ending));
     }
 
     /// Validation or a stage is done: what comes next?
