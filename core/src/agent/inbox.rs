@@ -125,8 +125,7 @@ impl Agent {
         self.epoch.0 += 1;
         self.command(EngineCommand::Validate(Box::new(configure.clone())));
         let claim = Claim::new(stream, run, session, configure, now).with_sequence(self.first_sequence);
-        let deadline = now.mono.after(deadlines(Timeouts::default()).progress);
-        self.enter(State::ConfigReceived(Box::new(claim), Setup::Validating(deadline)));
+        self.enter(State::ConfigReceived(Box::new(claim), Setup::Validating));
     }
 
     /// Why no run can be accepted now.

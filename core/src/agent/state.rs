@@ -25,8 +25,9 @@ pub(super) enum State {
 /// What a configured agent does before READY.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Setup {
-    /// The engine looks whether the configuration can be run here, until the instant.
-    Validating(Mono),
+    /// The engine looks whether the configuration can be run here. The agent does not know yet how long that may
+    /// take: the controller does, and the lease ends with it.
+    Validating,
     /// At a barrier: for Begin.
     Waiting,
     /// An untimed stage.
@@ -210,7 +211,7 @@ impl State {
     pub(super) fn engine_works(&self) -> bool {
         matches!(
             self,
-            Self::ConfigReceived(_, Setup::Validating(_) | Setup::Untimed(_))
+            Self::ConfigReceived(_, Setup::Validating | Setup::Untimed(_))
                 | Self::Running(_, Work::Untimed(_) | Work::Timed(..))
         )
     }

@@ -1,10 +1,12 @@
-//! What an agent makes of an engine that is told to stop.
+//! What an agent makes of an engine that is told to stop, and of one that takes long to look at the storage.
 
 use super::{Input, StateName};
+use crate::controller::ExitCode;
 use crate::engine::{EngineEvent, Epoch};
-use crate::harness::Harness;
+use crate::harness::{Harness, order, outline};
 use crate::message::{Control, ControlMessage, Failure, FailureClass, Report};
 use crate::stats::StageTotals;
+use std::time::Duration;
 
 /// An agent that measures stage 1 and was told to stop; its engine says what a test has it say.
 fn stopping() -> (Harness, Epoch) {
@@ -82,5 +84,41 @@ fn an_engine_that_is_dead_is_not_waited_for_and_not_called_stuck() {
         harness.agent_gets(0, Input::Engine(epoch, dead()));
         assert_eq!(said(&mut harness).1, [0]);
         assert_eq!(harness.hosts[0].machine.unstopped, None, "the next run hears the true reason");
+    }
+}
+
+#[test]
+fn looking_at_the_storage_may_take_as_long_as_the_controller_waits_for_it() {
+    let mut order = order(&outline(&[("execute", Some(5))]), 1);
+    order.outline.timeouts.progress = Duration::from_secs(100);
+    let outline = Box::new(order.outline.clone());
+    let mut harness = Harness::of(order);
+    harness.hosts[0].engine_hangs = true;
+    harness.begin();
+    harness.run_for(90);
+    assert_eq!(harness.hosts[0].machine.status().state, StateName::ConfigReceived);
+    harness.hosts[0].engine_hangs = false;
+    let epoch = harness.hosts[0].machine.epoch;
+    let validated = EngineEvent::Validated { outline, capabilities: Box::default() };
+    harness.agent_gets(0, Input::Engine(epoch, validated));
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
+}
+
+#[test]
+fn looking_at_the_storage_for_ever_is_ended_by_the_controller_or_with_it() {
+    for alive in [true, false] {
+        let mut harness = Harness::new(1);
+        harness.hosts[0].engine_hangs = true;
+        harness.begin();
+        harness.run_for(10);
+        if alive {
+            assert_eq!(harness.finish().exit, ExitCode::TimedOut);
+            assert!(harness.said("has not accepted the configuration for 30 s"), "{:?}", harness.notices);
+        } else {
+            harness.kill_controller(false);
+            harness.run_for(40);
+        }
+        let state = harness.hosts[0].machine.status();
+        assert!(state.run.is_none(), "{state:?}");
     }
 }

@@ -21,7 +21,7 @@ impl Agent {
         }
         match event {
             EngineEvent::Validated { outline, capabilities } => {
-                if let State::ConfigReceived(claim, Setup::Validating(_)) = &mut self.state {
+                if let State::ConfigReceived(claim, Setup::Validating) = &mut self.state {
                     claim.outline = *outline;
                     claim.outline.timeouts = deadlines(claim.outline.timeouts);
                     claim.send(now, Report::Accepted(capabilities), &mut self.out);
