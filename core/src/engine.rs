@@ -15,8 +15,14 @@ pub enum EngineCommand {
     /// Read the configuration and look whether it can be run here; write nothing, change nothing.
     /// Answer: [`EngineEvent::Validated`] or [`EngineEvent::Failed`].
     Validate(Box<Configure>),
-    /// Run the stage with this index. Answer: progress or intervals, then [`EngineEvent::StageDone`]
-    /// or [`EngineEvent::Failed`].
+    /// Set up what takes time before this timed stage begins: threads, memory, open files, the page cache. Nothing of
+    /// the stage itself is issued. Answer: none, or [`EngineEvent::Failed`].
+    Arm {
+        /// Index into the outline's stages.
+        stage: u32,
+    },
+    /// Run the stage with this index, at once if it is armed. Answer: progress or intervals, then
+    /// [`EngineEvent::StageDone`] or [`EngineEvent::Failed`].
     Run {
         /// Index into the outline's stages.
         stage: u32,

@@ -424,6 +424,7 @@ impl Harness {
                 };
                 self.after(latency, Happening::Engine(index, epoch, event));
             }
+            EngineCommand::Arm { .. } => {}
             EngineCommand::Run { stage } => {
                 let timed = outline.stages[stage as usize].timed;
                 host.stage = Some((stage, now));

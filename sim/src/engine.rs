@@ -184,6 +184,7 @@ impl Engine for ModelEngine {
                 let event = validate(agent, &configure);
                 say(agent, &events, epoch, event).await;
             }),
+            EngineCommand::Arm { .. } => {}
             EngineCommand::Run { stage } => {
                 begin(agent, epoch, stage);
                 self.spawn(run(agent, epoch, events));

@@ -30,6 +30,8 @@ pub(super) struct Stage {
     control: Arc<Control>,
     rate: ErrorRate,
     threads: Vec<Thread>,
+    /// Threads that are set up wait, until they are released.
+    armed: bool,
     /// When work began; `None` while threads are setting up.
     start: Option<u64>,
     timeline: Option<Timeline>,
@@ -73,6 +75,8 @@ struct Pending {
 /// How a stage ended.
 pub(super) struct Ended {
     pub(super) totals: Box<StageTotals>,
+    /// It was not only armed.
+    pub(super) begun: bool,
     pub(super) failure: Option<Failure>,
     /// Threads that did not come back: they know when they do.
     pub(super) abandoned: Vec<Arc<Shared>>,
@@ -127,6 +131,7 @@ impl Stage {
             prepared: Arc::clone(prepared),
             control,
             threads,
+            armed: false,
             start: None,
             timeline: None,
             pending: Pending { recorder: Recorder::new(&[]), lag: 0 },
@@ -142,9 +147,30 @@ impl Stage {
         })
     }
 
+    /// The work does not begin before it is released.
+    pub(super) fn arm(&mut self) {
+        self.armed = true;
+    }
+
+    pub(super) fn is_armed(&self, index: usize) -> bool {
+        self.armed && self.index == index
+    }
+
+    /// The work begins as soon as all threads are ready.
+    pub(super) fn release(&mut self) {
+        self.armed = false;
+        self.go_when_ready();
+    }
+
     /// Nothing more is to be issued.
     pub(super) fn halt(&mut self) {
         self.control.halt();
+        if self.start.is_none() {
+            for thread in &self.threads {
+                // One that has failed to set up has gone.
+                let _told = thread.directives.send(Directive::Never);
+            }
+        }
         let deadline = self.clock.now() + self.prepared.last_word();
         self.deadline = Some(self.deadline.map_or(deadline, |before| before.min(deadline)));
     }
@@ -186,8 +212,12 @@ impl Stage {
                 }
             }
         }
+        self.go_when_ready();
+    }
+
+    fn go_when_ready(&mut self) {
         let all_ready = self.threads.iter().all(|thread| thread.ready || thread.finished);
-        if self.start.is_none() && all_ready {
+        if self.start.is_none() && all_ready && !self.armed && !self.control.halted() {
             self.go();
         }
     }
@@ -382,7 +412,8 @@ impl Stage {
             }
         }
         let failure = self.control.failure();
-        Ended { totals: Box::new(self.totals(work_ended, &abandoned)), failure, abandoned }
+        let totals = Box::new(self.totals(work_ended, &abandoned));
+        Ended { totals, begun: !self.armed, failure, abandoned }
     }
 
     fn totals(&mut self, end: u64, abandoned: &[Arc<Shared>]) -> StageTotals {

@@ -148,6 +148,8 @@ impl Worker {
         {
             super::after::drop_cache(prepared, entries, self.seat.thread, &self.seat.control);
         }
+        #[cfg(test)]
+        super::tests::perhaps_tell(&prepared.plan);
     }
 
     fn wait_for_start(&mut self) -> bool {
@@ -167,7 +169,7 @@ impl Worker {
         let mut now = self.seat.clock.now();
         while now < self.end && !self.seat.control.halted() {
             #[cfg(test)]
-            super::tests::perhaps_panic(&self.seat, now);
+            super::tests::perhaps_panic(&self.seat);
             self.refill(now);
             if self.in_flight == 0 && self.waiting.is_empty() && self.exhausted {
                 return;

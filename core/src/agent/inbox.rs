@@ -198,8 +198,14 @@ impl Agent {
                     start_refused(format!("the start instant is {ahead} s ahead, more than 300 s")),
                 );
             }
-            State::Ready(_, waiting @ None) if fits => *waiting = Some(armed),
-            State::Running(_, work @ Work::Waiting) if fits => *work = Work::Armed(armed),
+            State::Ready(_, waiting @ None) if fits => {
+                *waiting = Some(armed);
+                self.command(EngineCommand::Arm { stage });
+            }
+            State::Running(_, work @ Work::Waiting) if fits => {
+                *work = Work::Armed(armed);
+                self.command(EngineCommand::Arm { stage });
+            }
             State::Ready(_, Some(current)) | State::Running(_, Work::Armed(current))
                 if current.stage == stage =>
             {

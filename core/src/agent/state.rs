@@ -207,12 +207,13 @@ impl State {
         !matches!(self, Self::Idle | Self::Ended(..))
     }
 
-    /// Whether the engine is at work.
+    /// Whether the engine is at work, or has set up work.
     pub(super) fn engine_works(&self) -> bool {
         matches!(
             self,
             Self::ConfigReceived(_, Setup::Validating | Setup::Untimed(_))
-                | Self::Running(_, Work::Untimed(_) | Work::Timed(..))
+                | Self::Ready(_, Some(_))
+                | Self::Running(_, Work::Untimed(_) | Work::Armed(_) | Work::Timed(..))
         )
     }
 }

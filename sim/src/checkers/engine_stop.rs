@@ -65,7 +65,7 @@ impl Checker for EngineStop {
                     }
                     EngineCommand::Run { .. } => engine.busy = true,
                     EngineCommand::Stop => (engine.stopped, engine.owes) = (true, true),
-                    EngineCommand::Validate(_) => {}
+                    EngineCommand::Validate(_) | EngineCommand::Arm { .. } => {}
                 }
             }
             _ => {}

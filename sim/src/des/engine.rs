@@ -26,6 +26,8 @@ pub(super) struct Engine {
     pub(super) never_stops: u32,
     pub(super) fails: bool,
     pub(super) rejects: bool,
+    /// It could not set a stage up.
+    broken: bool,
     /// What it will say when it does not hang any more.
     withheld: Vec<(Epoch, EngineEvent)>,
     tick_withheld: bool,
@@ -61,6 +63,7 @@ impl World<'_> {
     pub(super) fn command(&mut self, host: usize, epoch: Epoch, command: EngineCommand) {
         match command {
             EngineCommand::Validate(_) => self.validate(host, epoch),
+            EngineCommand::Arm { .. } => self.arm(host, epoch),
             EngineCommand::Run { stage } => self.run_stage(host, stage),
             EngineCommand::Stop => self.stop(host, epoch),
         }
@@ -72,6 +75,7 @@ impl World<'_> {
         engine.epoch = epoch;
         engine.run = run;
         engine.work = None;
+        engine.broken = false;
         engine.serial += 1;
         let event = if std::mem::take(&mut engine.rejects) {
             let failure = Failure::new(FailureClass::Config, "no such directory", "mount it");
@@ -83,7 +87,20 @@ impl World<'_> {
         self.engine_says(host, self.scenario.hosts[host].validate, epoch, event);
     }
 
+    /// Sets a stage up, which may fail: then nothing of the run begins any more, though Run may be on its way.
+    fn arm(&mut self, host: usize, epoch: Epoch) {
+        let engine = &mut self.hosts[host].engine;
+        engine.broken = std::mem::take(&mut engine.fails);
+        if engine.broken {
+            let failure = Failure::new(FailureClass::Resource, "too many open files", "raise ulimit -n");
+            self.engine_says(host, 0, epoch, EngineEvent::Failed { failure, totals: None });
+        }
+    }
+
     fn run_stage(&mut self, host: usize, stage: u32) {
+        if self.hosts[host].engine.broken {
+            return;
+        }
         let outline = &self.scenario.outline.stages[stage as usize];
         let timed = outline.timed.map(nanos);
         let spec = &self.scenario.hosts[host];

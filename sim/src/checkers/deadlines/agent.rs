@@ -123,6 +123,8 @@ impl Watch {
                         self.timeouts = Timeouts::default();
                         Wait::Validation
                     }
+                    // What is waited for is the start, the agent's own duty.
+                    EngineCommand::Arm { .. } => return,
                     EngineCommand::Run { stage } => {
                         let timed = self.durations.get(*stage as usize).copied().flatten();
                         since = since.after(timed.unwrap_or_default());
