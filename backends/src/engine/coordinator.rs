@@ -83,11 +83,13 @@ impl Coordinator {
     }
 
     fn command(&mut self, epoch: Epoch, command: EngineCommand, stops: u64) {
+        if let EngineCommand::Run { stage } = command
+            && let Some(armed) = self.armed(stage)
+        {
+            return armed.release();
+        }
         match command {
             EngineCommand::Stop => self.stop(epoch),
-            EngineCommand::Run { stage } if self.armed(stage).is_some() => {
-                self.armed(stage).expect("it has just been there").release();
-            }
             _ if !matches!(self.job, Job::Idle) => {
                 let message = "the engine is busy with another command";
                 self.failed(epoch, Failure::new(FailureClass::Internal, message, ""));

@@ -195,7 +195,7 @@ fn memory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap()
 }
 
-fn pool(base: &str, naming: Naming, count: u64, size: u64) -> Pool {
+pub(super) fn pool(base: &str, naming: Naming, count: u64, size: u64) -> Pool {
     Pool { base: base.to_owned(), naming, count, sizes: SizeSpec::Fixed(size), fill: Fill::Random }
 }
 
@@ -233,7 +233,7 @@ fn execute(milliseconds: u64, entries: Vec<Entry>) -> Stage {
     }
 }
 
-fn cleanup(pools: &[u16]) -> Stage {
+pub(super) fn cleanup(pools: &[u16]) -> Stage {
     let pools = pools.iter().map(|&id| PoolId(id)).collect();
     Stage { name: "cleanup".to_owned(), kind: StageKind::Cleanup { pools, tolerant: true } }
 }

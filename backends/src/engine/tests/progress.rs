@@ -77,7 +77,7 @@ fn a_flush_that_takes_longer_than_an_operation_may_ends_the_stage_whatever_its_k
         plan.name = VERY_SLOW.to_owned();
         plan.file.fsync = iobench_core::plan::Fsync::End;
         plan.errors.operation_timeout = Duration::from_millis(100);
-        plan.timeouts.abort = Duration::from_millis(60);
+        plan.timeouts.abort = Duration::from_secs(1);
         let mut rig = Rig::new(plan);
         rig.validate().unwrap();
         let ran = rig.run(0);

@@ -4,12 +4,12 @@ use super::*;
 use crate::engine::control::{Control, Shared, Stops};
 use crate::engine::seat::Seat;
 use crate::engine::source::source;
-use crate::engine::tests::{plan, prepare, prepared};
+use crate::engine::tests::{cleanup, plan, pool, prepare, prepared};
 use crate::engine::validate::{Limits, validate};
 use crate::error::StorageError;
 use crate::executor::{Clock, Turn, Waker};
 use iobench_core::message::Configure;
-use iobench_core::plan::Share;
+use iobench_core::plan::{Naming, Plan, Share};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
@@ -49,12 +49,8 @@ impl Executor for Held {
     }
 }
 
-#[test]
-fn bytes_of_an_object_count_while_they_go_and_once_when_it_is_done() {
-    let mut plan = plan("null://", vec![prepared(1, 1000)], vec![prepare(&[0])]);
-    if let StageKind::Prepare { overwrite, .. } = &mut plan.stages[0].kind {
-        *overwrite = true;
-    }
+/// A thread at the first stage of a plan, what it shows, and what its executor says is transferred.
+fn bench(plan: Plan) -> (Worker, Arc<Shared>, Arc<AtomicU64>) {
     let limits = Limits { probe: crate::file::uring::probe };
     let loaded = validate(&Configure::default(), &move |_: &Configure| Ok(plan.clone()), limits);
     let prepared = Arc::new(loaded.expect("a valid plan").0);
@@ -71,7 +67,24 @@ fn bytes_of_an_object_count_while_they_go_and_once_when_it_is_done() {
     };
     let executor = Box::new(Held { moved: Arc::clone(&moved), started: Vec::new() });
     let source = source(&prepared, 0, Share::WHOLE).expect("a source");
-    let mut worker = Worker::new(seat, Equipment { executor, source });
+    (Worker::new(seat, Equipment { executor, source }), shared, moved)
+}
+
+#[test]
+fn a_page_that_is_listed_for_cleaning_up_is_a_step() {
+    let names = pool("new/", Naming::Put, u64::MAX, 10);
+    let (mut worker, shared, _) = bench(plan("null://", vec![names], vec![cleanup(&[0])]));
+    worker.refill(0);
+    assert_eq!((shared.steps.load(Ordering::Relaxed), worker.exhausted), (1, true));
+}
+
+#[test]
+fn bytes_of_an_object_count_while_they_go_and_once_when_it_is_done() {
+    let mut plan = plan("null://", vec![prepared(1, 1000)], vec![prepare(&[0])]);
+    if let StageKind::Prepare { overwrite, .. } = &mut plan.stages[0].kind {
+        *overwrite = true;
+    }
+    let (mut worker, shared, moved) = bench(plan);
     let shown = || {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (of(&shared.objects), of(&shared.bytes), of(&shared.steps))
