@@ -114,6 +114,11 @@ pub trait Executor {
     /// Gives up the task on a slot. It still completes, possibly well, unless the storage is stuck.
     fn cancel(&mut self, slot: u32);
 
+    /// Bytes transferred so far by the task in flight on a slot, as far as that is known before its end.
+    fn moved(&self, _slot: u32) -> u64 {
+        0
+    }
+
     /// Ends a turn from another thread.
     fn waker(&self) -> Waker;
 

@@ -249,6 +249,7 @@ fn large_objects_go_and_come_in_as_many_requests_as_configured() {
         scene.proxy.forget();
         assert_eq!(bench.run_one(task(Operation::Put, 1, length)), Outcome::Done(length));
         assert_eq!(scene.proxy.count(|exchange| exchange.query.contains("partNumber")), parts);
+        assert_eq!(bench.executor.moved(0), if parts > 0 { length } else { 0 }, "known part by part");
         assert_eq!(bench.run_one(task(Operation::Get, 1, length)), Outcome::Done(length));
         assert_eq!(scene.proxy.count(|exchange| exchange.status == Some(206)), ranges);
     }

@@ -15,14 +15,20 @@ pub enum EngineCommand {
     /// Read the configuration and look whether it can be run here; write nothing, change nothing.
     /// Answer: [`EngineEvent::Validated`] or [`EngineEvent::Failed`].
     Validate(Box<Configure>),
-    /// Run the stage with this index. Answer: progress or intervals, then [`EngineEvent::StageDone`]
-    /// or [`EngineEvent::Failed`].
+    /// Set up what takes time before this timed stage begins: threads, memory, open files, the page cache. Nothing of
+    /// the stage itself is issued. Answer: none, or [`EngineEvent::Failed`].
+    Arm {
+        /// Index into the outline's stages.
+        stage: u32,
+    },
+    /// Run the stage with this index, at once if it is armed. Answer: progress or intervals, then
+    /// [`EngineEvent::StageDone`] or [`EngineEvent::Failed`].
     Run {
         /// Index into the outline's stages.
         stage: u32,
     },
-    /// Issue nothing more from this instant; cancel what is in flight; abandon after 3 s what cannot be cancelled.
-    /// Answer, always: [`EngineEvent::Stopped`].
+    /// Issue nothing more from this instant; cancel what is in flight; abandon what cannot be cancelled, early enough to
+    /// answer within `timeouts.abort`. Answer, always: [`EngineEvent::Stopped`], after what was said of the stage before.
     Stop,
 }
 

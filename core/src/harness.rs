@@ -60,6 +60,8 @@ pub(crate) struct Harness {
     pub(crate) outline: Outline,
     pub(crate) latency: Duration,
     pub(crate) prepare: Duration,
+    /// How long a stage goes on after its work: resting, or making durable what was written.
+    pub(crate) tail: Duration,
     pub(crate) notices: Vec<Notice>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) journal: Vec<(usize, AgentMessage)>,
@@ -130,6 +132,7 @@ impl Harness {
             controller: Controller::new(order),
             latency: Duration::from_millis(2),
             prepare: Duration::from_secs(3),
+            tail: Duration::ZERO,
             notices: Vec::new(),
             outcome: None,
             journal: Vec::new(),
@@ -421,6 +424,7 @@ impl Harness {
                 };
                 self.after(latency, Happening::Engine(index, epoch, event));
             }
+            EngineCommand::Arm { .. } => {}
             EngineCommand::Run { stage } => {
                 let timed = outline.stages[stage as usize].timed;
                 host.stage = Some((stage, now));
@@ -430,17 +434,22 @@ impl Harness {
                 }
                 let length = timed.unwrap_or(self.prepare + Duration::from_millis(index as u64 * 300));
                 let seconds = length.as_secs();
-                for second in 1..=seconds {
+                for second in 1..=seconds + self.tail.as_secs() {
+                    let (objects, steps) = (second.min(seconds), second.saturating_sub(seconds));
                     let event = match timed {
-                        Some(_) => EngineEvent::Interval(Box::new(self.interval(index, stage, second - 1))),
+                        Some(_) => EngineEvent::Interval(Box::new(Interval {
+                            tally: tally(if steps == 0 { 100 } else { 0 }),
+                            ..self.interval(index, stage, second - 1)
+                        })),
                         None => {
-                            EngineEvent::Progress(Progress { stage, objects: second, ..Progress::default() })
+                            let progress = Progress { stage, objects, steps, ..Progress::default() };
+                            EngineEvent::Progress(progress)
                         }
                     };
                     self.after(Duration::from_secs(second), Happening::Engine(index, epoch, event));
                 }
                 let done = EngineEvent::StageDone(Box::new(self.totals(index, stage, seconds)));
-                self.after(length, Happening::Engine(index, epoch, done));
+                self.after(length + self.tail, Happening::Engine(index, epoch, done));
             }
             EngineCommand::Stop => {
                 host.load = false;

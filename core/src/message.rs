@@ -230,7 +230,7 @@ pub struct Capabilities {
     pub warnings: Vec<String>,
 }
 
-/// How far an untimed stage has come. Any increase counts as progress.
+/// How far an untimed stage has come. Whoever waits for it takes each report by [`grow`](Self::grow).
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Progress {
     /// Index into the plan's stages.
@@ -243,6 +243,22 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes to do; 0 when not known.
     pub bytes_total: u64,
+    /// What else was done, which is neither an object nor a byte: a directory removed, a file flushed, a moment of a
+    /// rest that was asked for, a look at operations that still have time.
+    pub steps: u64,
+}
+
+impl Progress {
+    /// Takes over what has grown in a newer report; gives whether anything has. What shrinks is no loss of what was
+    /// seen before: an object that is written a second time has its bytes once more to go.
+    pub fn grow(&mut self, newer: &Self) -> bool {
+        let counts = |progress: &Self| [progress.objects, progress.bytes, progress.steps];
+        let before = counts(self);
+        self.objects = self.objects.max(newer.objects);
+        self.bytes = self.bytes.max(newer.bytes);
+        self.steps = self.steps.max(newer.steps);
+        counts(self) != before
+    }
 }
 
 /// What went wrong, and what to do about it.
@@ -306,5 +322,26 @@ impl fmt::Display for FailureClass {
             Self::ControllerLost => "controller_lost",
             Self::Internal => "internal",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(objects: u64, bytes: u64, steps: u64) -> Progress {
+        Progress { objects, bytes, steps, ..Progress::default() }
+    }
+
+    #[test]
+    fn any_count_that_grows_is_progress_and_one_that_shrinks_hides_no_other() {
+        let mut best = Progress::default();
+        assert!(!best.grow(&progress(0, 0, 0)), "a report alone is none");
+        for grown in [progress(0, 0, 1), progress(0, 10, 1), progress(1, 10, 1), progress(0, 5, 2)] {
+            assert!(best.grow(&grown), "{grown:?}");
+            assert!(!best.grow(&grown), "once: {grown:?}");
+        }
+        assert_eq!(best, progress(1, 10, 2));
+        assert!(!best.grow(&Progress { objects_total: 9, bytes_total: 9, ..progress(1, 9, 2) }));
     }
 }

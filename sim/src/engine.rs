@@ -33,6 +33,10 @@ pub struct Model {
     pub latency: Duration,
     /// How long an untimed stage takes.
     pub prepare: Duration,
+    /// How long an untimed stage rests after its objects.
+    pub rest: Duration,
+    /// How long a timed stage takes to make durable what it wrote.
+    pub flush: Duration,
     /// Errors a second in a timed stage.
     pub errors: u64,
     /// What it answers to a configuration that it does not want.
@@ -61,6 +65,8 @@ impl Default for Model {
             rate: 100,
             latency: MILLISECOND,
             prepare: Duration::from_secs(3),
+            rest: Duration::ZERO,
+            flush: Duration::ZERO,
             errors: 0,
             rejects: None,
             fails: None,
@@ -194,6 +200,7 @@ impl Engine for ModelEngine {
                 let event = validate(agent, &configure);
                 say(agent, &events, epoch, event).await;
             }),
+            EngineCommand::Arm { .. } => {}
             EngineCommand::Run { stage } => {
                 begin(agent, epoch, stage);
                 self.spawn(run(agent, epoch, events));
@@ -343,12 +350,17 @@ impl AgentHost {
         let next = current.to.after(self.interval());
         Some(match current.timed {
             Some(span) => {
-                let measuring = current.began.after(span.warmup);
-                let end = if current.to < measuring { measuring } else { current.began.after(span.whole) };
-                next.min(end)
+                let warmup = current.began.after(span.warmup);
+                next.min(if current.to < warmup { warmup } else { self.end_of_part(current, span) })
             }
             None => next,
         })
+    }
+
+    /// A timed stage measures, then it makes durable what it wrote: when the part that it is in is over.
+    fn end_of_part(&self, current: &Current, span: Span) -> Mono {
+        let measured = current.began.after(span.whole);
+        if current.to < measured { measured } else { measured.after(self.engine.flush) }
     }
 
     /// What the running stage says now; its end with it, when that has come.
@@ -360,9 +372,9 @@ impl AgentHost {
         let Some(mut current) = self.engine.current.take() else { return Vec::new() };
         let (event, done) = match current.timed {
             Some(span) => {
-                let end = current.began.after(span.whole);
-                let event = self.measure(&mut current, span, now.min(end), truth);
-                (event, now >= end)
+                let to = now.min(self.end_of_part(&current, span));
+                let event = self.measure(&mut current, span, to, truth);
+                (event, to >= current.began.after(span.whole).after(self.engine.flush))
             }
             None => self.prepare(&mut current, now, truth),
         };
@@ -379,14 +391,22 @@ impl AgentHost {
     fn last_report(&mut self, now: Mono, truth: u64) -> Vec<EngineEvent> {
         let Some(mut current) = self.engine.current.take() else { return Vec::new() };
         let span = current.timed.filter(|_| now > current.to && !self.engine.hangs);
-        let began = current.began;
-        let said = span.map(|span| self.measure(&mut current, span, now.min(began.after(span.whole)), truth));
+        let said = span.map(|span| {
+            let to = now.min(self.end_of_part(&current, span));
+            self.measure(&mut current, span, to, truth)
+        });
         self.engine.current = Some(current);
         said.into_iter().collect()
     }
 
     fn measure(&mut self, current: &mut Current, span: Span, to: Mono, truth: u64) -> EngineEvent {
         let from = current.to;
+        if from >= current.began.after(span.whole) {
+            // A sign of life: nothing is measured any more.
+            (current.to, current.seen) = (to, truth);
+            let life = Interval { stage: current.stage, from, to, warmup: true, ..Interval::default() };
+            return EngineEvent::Interval(Box::new(life));
+        }
         let warmup = from < current.began.after(span.warmup);
         self.pass(current, to, truth);
         let done = self.engine.rate * (current.busy / 1_000) / 1_000_000;
@@ -425,14 +445,16 @@ impl AgentHost {
             load.operations = current.objects;
         }
         let (stage, objects) = (current.stage, current.objects);
+        let rested = current.busy.saturating_sub(whole);
         let progress = Progress {
             stage,
             objects,
             objects_total: total,
             bytes: objects * BLOCK,
             bytes_total: total * BLOCK,
+            steps: if objects == total { rested / nanos(MILLISECOND) } else { 0 },
         };
-        (EngineEvent::Progress(progress), objects == total)
+        (EngineEvent::Progress(progress), objects == total && rested >= nanos(self.engine.rest))
     }
 
     /// Lets time pass for a stage.
@@ -449,14 +471,15 @@ fn objects(nanos: u64) -> u64 {
 
 impl Current {
     fn totals(&self, model: &Model) -> StageTotals {
-        let (from, tally) = match self.timed {
+        let (from, to, tally) = match self.timed {
             Some(span) => (
                 self.began.after(span.warmup),
+                self.to.min(self.began.after(span.whole)),
                 tally(Operation::Get, self.measured, model.latency, self.errors),
             ),
-            None => (self.began, tally(Operation::Put, self.objects, model.latency, 0)),
+            None => (self.began, self.to, tally(Operation::Put, self.objects, model.latency, 0)),
         };
-        StageTotals { stage: self.stage, from, to: self.to.max(from), tally, ..StageTotals::default() }
+        StageTotals { stage: self.stage, from, to: to.max(from), tally, ..StageTotals::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::checkers::{Process, Seen};
 use crate::clock::{SimClock, truth};
 use crate::disk::Journal;
-use crate::engine::ModelEngine;
+use crate::engine::{Model, ModelEngine};
 use crate::faulty::Faulty;
 use crate::socket::Socket;
 use crate::state::{AgentHost, ControllerHost, Host, with};
@@ -16,6 +16,7 @@ use iobench::ui::Plain;
 use iobench_core::agent::{self, Agent};
 use iobench_core::controller::{self, Controller};
 use iobench_core::message::{Control, ControlMessage, Report};
+use iobench_core::plan::StageOutline;
 use iobench_core::time::Now;
 use iobench_proto::{Description, PROTOCOL};
 use std::fmt;
@@ -110,9 +111,14 @@ fn run_begins(index: usize, order: &controller::Order) {
         if state.watched != index {
             return;
         }
-        let stages = order.outline.stages.iter().filter(|stage| stage.timed.is_none()).count();
-        let slowest = state.agents.iter().map(|agent| agent.engine.prepare).max().unwrap_or_default();
-        let untimed = slowest * u32::try_from(stages).unwrap_or(u32::MAX);
+        let untimed = |engine: &Model| {
+            let of = |stage: &StageOutline| match stage.timed {
+                Some(_) => engine.flush,
+                None => engine.prepare + engine.rest,
+            };
+            order.outline.stages.iter().map(of).sum()
+        };
+        let untimed = state.agents.iter().map(|agent| untimed(&agent.engine)).max().unwrap_or_default();
         let latency = state.latency;
         state.see(truth(), &Seen::Up(Process::Controller));
         state.see(truth(), &Seen::RunBegins { order, untimed, latency });

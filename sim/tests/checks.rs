@@ -48,7 +48,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ("agent start", &["late_start", "far_start", "start"]),
     ("agent start_refused", &["far_start"]),
     ("agent stuck", &["progress"]),
-    ("agent work_is_due", &["progress", "progress", "progress"]),
+    ("agent work_is_due", &["progress", "progress"]),
     ("controller body", &["undecodable"]),
     ("controller completed", &["completed_early"]),
     ("controller pong", &["stamps"]),

@@ -2,8 +2,10 @@
 
 use super::control::Control;
 use super::prepared::Prepared;
+use super::seat::Seat;
 use crate::error::StorageError;
-use crate::executor::{Clock, ObjectId};
+use crate::executor::ObjectId;
+use crate::storage::Storage;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Entry, Fsync, PoolId, StageKind};
 use iobench_core::stats::{ErrorClass, Operation, Recorder};
@@ -32,70 +34,58 @@ pub(super) fn drop_cache(prepared: &Prepared, entries: &[Entry], thread: u32, co
     }
 }
 
-/// The end of a stage, when all its threads have done their work.
-pub(super) fn after(
-    prepared: &Prepared,
-    stage: usize,
-    clock: Clock,
-    control: &Control,
-    recorder: &mut Recorder,
-) -> Result<(), Failure> {
-    let durable = prepared.plan.file.fsync == Fsync::End;
-    match &prepared.plan.stages[stage].kind {
+/// The end of a stage, when all its threads have done their work. Each operation here is held, so that the stage shows
+/// that it goes on, and how long one has taken.
+pub(super) fn after(seat: &Seat, recorder: &mut Recorder) -> Result<(), Failure> {
+    let plan = &seat.prepared.plan;
+    let durable = plan.file.fsync == Fsync::End;
+    match &plan.stages[seat.stage].kind {
         StageKind::Prepare { settle, .. } => {
             if durable {
-                sync_all(prepared, clock, recorder)?;
+                sync_all(seat, recorder)?;
             }
-            rest(*settle, control);
+            rest(*settle, seat);
         }
-        StageKind::Execute { entries, .. } if durable => {
-            sync_written(prepared, entries, clock, control, recorder)?
-        }
+        StageKind::Execute { entries, .. } if durable => sync_written(seat, entries, recorder)?,
         StageKind::Execute { .. } => {}
-        StageKind::Cleanup { pools, .. } => remove_directories(prepared, pools, control, recorder),
+        StageKind::Cleanup { pools, .. } => remove_directories(seat, pools, recorder),
     }
     Ok(())
 }
 
 /// Makes durable what a mix has written: files of blocks one by one, whole objects all together.
-fn sync_written(
-    prepared: &Prepared,
-    entries: &[Entry],
-    clock: Clock,
-    control: &Control,
-    recorder: &mut Recorder,
-) -> Result<(), Failure> {
+fn sync_written(seat: &Seat, entries: &[Entry], recorder: &mut Recorder) -> Result<(), Failure> {
+    let dataset = &seat.prepared.dataset;
     let blocks = pools(entries, |operation| operation == Operation::Write);
-    let files =
-        blocks.iter().fold(0_u64, |sum, &pool| sum.saturating_add(prepared.dataset.pool(pool).count()));
+    let files = blocks.iter().fold(0_u64, |sum, &pool| sum.saturating_add(dataset.pool(pool).count()));
     if files > SYNC_MAX || entries.iter().any(|entry| entry.operation == Operation::Put) {
-        return sync_all(prepared, clock, recorder);
+        return sync_all(seat, recorder);
     }
     for pool in blocks {
-        for key in 0..prepared.dataset.pool(pool).count() {
-            if control.halted() {
+        for key in 0..dataset.pool(pool).count() {
+            if seat.control.halted() {
                 return Ok(());
             }
-            let key = prepared.dataset.key(ObjectId { pool, key });
-            timed_sync(clock, recorder, || prepared.backend.storage().sync(&key))?;
+            let key = dataset.key(ObjectId { pool, key });
+            timed_sync(seat, recorder, |storage| storage.sync(&key))?;
         }
     }
     Ok(())
 }
 
-fn sync_all(prepared: &Prepared, clock: Clock, recorder: &mut Recorder) -> Result<(), Failure> {
-    timed_sync(clock, recorder, || prepared.backend.storage().sync_all())
+fn sync_all(seat: &Seat, recorder: &mut Recorder) -> Result<(), Failure> {
+    timed_sync(seat, recorder, |storage| storage.sync_all())
 }
 
 fn timed_sync(
-    clock: Clock,
+    seat: &Seat,
     recorder: &mut Recorder,
-    sync: impl FnOnce() -> Result<(), StorageError>,
+    sync: impl FnOnce(&dyn Storage) -> Result<(), StorageError>,
 ) -> Result<(), Failure> {
-    let begun = clock.now();
-    match sync() {
+    let begun = seat.clock.now();
+    match held(seat, begun, || sync(&**seat.prepared.backend.storage())) {
         Ok(()) => {
-            recorder.record(Operation::Fsync, 0, clock.now() - begun);
+            recorder.record(Operation::Fsync, 0, seat.clock.now() - begun);
             Ok(())
         }
         Err(error) => {
@@ -105,25 +95,36 @@ fn timed_sync(
     }
 }
 
-/// Sleeps, unless it is over before.
-fn rest(time: Duration, control: &Control) {
+/// Does one operation, for which this thread cannot be asked anything.
+fn held<T>(seat: &Seat, since: u64, operation: impl FnOnce() -> T) -> T {
+    seat.shared.hold(since, || {
+        #[cfg(test)]
+        super::tests::perhaps_wait(&seat.prepared.plan);
+        operation()
+    })
+}
+
+/// Sleeps, unless it is over before. To rest is what the stage is to do: each nap is a step.
+fn rest(time: Duration, seat: &Seat) {
     let begun = Instant::now();
-    while begun.elapsed() < time && !control.halted() {
+    while begun.elapsed() < time && !seat.control.halted() {
         std::thread::sleep(NAP.min(time.saturating_sub(begun.elapsed())));
+        seat.shared.step();
     }
 }
 
 /// Removes the directories of some pools that are empty now: those of trees, the pools' own, and the target if it
 /// was made for this run. Never one in which something is left, or that was empty before the run. What cannot be
 /// removed stays, and is counted as an error.
-fn remove_directories(prepared: &Prepared, ids: &[PoolId], control: &Control, recorder: &mut Recorder) {
+fn remove_directories(seat: &Seat, ids: &[PoolId], recorder: &mut Recorder) {
+    let (prepared, control) = (&seat.prepared, &seat.control);
     let storage = prepared.backend.storage();
     // Gives whether it is gone.
     let mut remove = |directory: &[u8]| {
         if prepared.empty_before.contains(directory) {
             return false;
         }
-        match storage.rmdir(directory) {
+        match held(seat, seat.clock.now(), || storage.rmdir(directory)) {
             Ok(()) => true,
             Err(error) => match error.class() {
                 ErrorClass::NotFound => true,

@@ -142,8 +142,12 @@ pub(super) struct Shared {
     pub(super) entered: AtomicU64,
     /// Objects done in an untimed stage …
     pub(super) objects: AtomicU64,
-    /// … and their bytes.
+    /// … and their bytes, with what has been transferred of those that are not done.
     pub(super) bytes: AtomicU64,
+    /// What else was done: see [`Progress::steps`](iobench_core::message::Progress::steps).
+    pub(super) steps: AtomicU64,
+    /// Since when one operation of what comes after the work has kept the thread, nanoseconds; 0: none does.
+    pub(super) held: AtomicU64,
     /// Nothing is in flight any more, or the storage did not let go in time.
     pub(super) drained: AtomicBool,
     /// The thread has ended, or is about to.
@@ -151,6 +155,28 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Something was done that is neither an object nor a byte.
+    pub(super) fn step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Does one operation of what comes after the work, which keeps this thread from `since` on.
+    pub(super) fn hold<T>(&self, since: u64, operation: impl FnOnce() -> T) -> T {
+        self.held.store(since.max(1), Ordering::Relaxed);
+        let result = operation();
+        self.held.store(0, Ordering::Relaxed);
+        self.step();
+        result
+    }
+
+    /// How long that operation has been going on at `now`; `None` when there is none.
+    pub(super) fn held_for(&self, now: u64) -> Option<u64> {
+        match self.held.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(now.saturating_sub(since)),
+        }
+    }
+
     /// Operations that hold this thread in the kernel although their stage is over.
     pub(super) fn stuck(&self) -> u64 {
         if self.finished.load(Ordering::Acquire) {

@@ -83,6 +83,11 @@ impl Coordinator {
     }
 
     fn command(&mut self, epoch: Epoch, command: EngineCommand, stops: u64) {
+        if let EngineCommand::Run { stage } = command
+            && let Some(armed) = self.armed(stage)
+        {
+            return armed.release();
+        }
         match command {
             EngineCommand::Stop => self.stop(epoch),
             _ if !matches!(self.job, Job::Idle) => {
@@ -90,7 +95,8 @@ impl Coordinator {
                 self.failed(epoch, Failure::new(FailureClass::Internal, message, ""));
             }
             EngineCommand::Validate(configure) => self.validate(epoch, *configure),
-            EngineCommand::Run { stage } => self.start(epoch, stage as usize, stops),
+            EngineCommand::Arm { stage } => self.start(epoch, stage as usize, stops, true),
+            EngineCommand::Run { stage } => self.start(epoch, stage as usize, stops, false),
         }
     }
 
@@ -137,7 +143,15 @@ impl Coordinator {
         }
     }
 
-    fn start(&mut self, epoch: Epoch, index: usize, stops: u64) {
+    /// The stage with this index, if it is set up and waits for its start.
+    fn armed(&mut self, index: u32) -> Option<&mut Stage> {
+        match &mut self.job {
+            Job::Running(_, stage) if stage.is_armed(index as usize) => Some(stage),
+            _ => None,
+        }
+    }
+
+    fn start(&mut self, epoch: Epoch, index: usize, stops: u64, armed: bool) {
         let Some(prepared) = self.prepared.as_ref().filter(|prepared| index < prepared.plan.stages.len())
         else {
             let message = format!("stage {index} is not part of a validated run");
@@ -151,8 +165,11 @@ impl Coordinator {
             move |report| drop(sender.send(Message::Reported(ticket, thread, report)))
         };
         match Stage::start(prepared, index, self.clock, (self.stops.clone(), stops), report) {
-            Ok(stage) => {
-                tracing::debug!(stage = index, "stage begins");
+            Ok(mut stage) => {
+                tracing::debug!(stage = index, armed, "stage begins");
+                if armed {
+                    stage.arm();
+                }
                 self.job = Job::Running(epoch, Box::new(stage));
             }
             Err(failure) => self.failed(epoch, failure),
@@ -200,7 +217,7 @@ impl Coordinator {
     }
 
     fn end(&mut self, epoch: Epoch, stopping: bool, ended: Ended) {
-        let Ended { totals, failure, abandoned } = ended;
+        let Ended { totals, begun, failure, abandoned } = ended;
         let stuck: u64 = abandoned.iter().map(|shared| shared.stuck()).sum();
         if stuck > 0 {
             tracing::warn!(
@@ -211,9 +228,13 @@ impl Coordinator {
         }
         tracing::debug!(stage = totals.stage, stopping, failed = failure.is_some(), "stage ends");
         self.abandoned.extend(abandoned);
+        if failure.is_some() {
+            // Nothing of this run begins any more: a stage that fails while it is armed may meet its Run on the way.
+            self.prepared = None;
+        }
         let event = match failure {
-            _ if stopping => EngineEvent::Stopped { totals: Some(totals), stuck },
-            Some(failure) => EngineEvent::Failed { failure, totals: Some(totals) },
+            _ if stopping => EngineEvent::Stopped { totals: begun.then_some(totals), stuck },
+            Some(failure) => EngineEvent::Failed { failure, totals: begun.then_some(totals) },
             None => EngineEvent::StageDone(totals),
         };
         self.send(epoch, event);

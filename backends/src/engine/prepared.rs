@@ -5,6 +5,7 @@ use crate::backend::Backend;
 use crate::executor::ObjectId;
 use iobench_core::plan::{Entry, Plan, Share, StageKind};
 use iobench_core::stats::Operation;
+use iobench_core::time::nanos;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,6 +28,17 @@ impl Prepared {
     /// Where an object is, for a person.
     pub(super) fn place(&self, object: ObjectId) -> String {
         self.backend.storage().place(&self.dataset.key(object))
+    }
+
+    /// Who must stop waits so long for what was cancelled, nanoseconds: three quarters of what the agent waits.
+    pub(super) fn let_go(&self) -> u64 {
+        nanos(self.plan.timeouts.abort) / 4 * 3
+    }
+
+    /// When the engine answers although threads have not come back, nanoseconds after it was told to stop: clearly
+    /// before the agent speaks without it.
+    pub(super) fn last_word(&self) -> u64 {
+        nanos(self.plan.timeouts.abort) / 6 * 5
     }
 
     /// Operations that one of the threads keeps in flight.

@@ -29,6 +29,8 @@ pub(super) struct Seat {
 pub(super) enum Directive {
     /// Begin; the instant is the same for all.
     Go(u64),
+    /// Nothing begins.
+    Never,
     /// An empty recorder to go on with.
     Spare(Box<Recorder>),
 }

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(super) enum Feed {
     /// This task, of this kind; the source gets the kind back when it is over.
     Task(u16, Task),
+    /// Ask again: all that was done is to look for more.
+    Looked,
     /// Nothing before something else is over.
     Waiting,
     /// What should have given the next one failed: it counts as an error of this operation, here.
@@ -205,16 +207,9 @@ struct Cleanup {
 
 impl Source for Cleanup {
     fn next(&mut self) -> Feed {
-        let next = match self.items.next() {
-            Some(Item { pool, key, .. }) => Some(Ok((Operation::Delete, ObjectId { pool, key }))),
+        match self.items.next() {
+            Some(Item { pool, key, .. }) => delete(Operation::Delete, ObjectId { pool, key }),
             None => self.endless.next(),
-        };
-        match next {
-            Some(Ok((operation, object))) => {
-                Feed::Task(DELETE, Task { operation, object, offset: 0, length: 0, manner: Manner::Plain })
-            }
-            Some(Err((pool, fault))) => Feed::Failed(Operation::List, fault, pool),
-            None => Feed::Exhausted,
         }
     }
 
@@ -261,6 +256,10 @@ fn makes_directories(plan: &Plan, pool: PoolId) -> bool {
     })
 }
 
+fn delete(operation: Operation, object: ObjectId) -> Feed {
+    Feed::Task(DELETE, Task { operation, object, offset: 0, length: 0, manner: Manner::Plain })
+}
+
 /// What PUT, COPY or MKDIR made under names without end: found by listing, a page at a time. Only objects (or, if the
 /// run makes such, directories) of exactly these names, and of sizes that the run gives them.
 struct Endless {
@@ -288,11 +287,10 @@ impl Endless {
         Self { prepared: Arc::clone(prepared), pools, share, token: None, page: Vec::new(), complete: false }
     }
 
-    fn next(&mut self) -> Option<Result<(Operation, ObjectId), (PoolId, Fault)>> {
-        loop {
-            let pool = *self.pools.last()?;
+    fn next(&mut self) -> Feed {
+        while let Some(&pool) = self.pools.last() {
             if let Some((operation, key)) = self.page.pop() {
-                return Some(Ok((operation, ObjectId { pool, key })));
+                return delete(operation, ObjectId { pool, key });
             }
             if std::mem::take(&mut self.complete) {
                 self.pools.pop();
@@ -308,7 +306,7 @@ impl Endless {
                 Err(error) => {
                     (self.token, self.complete) = (None, false);
                     self.pools.pop();
-                    return Some(Err((pool, error.fault)));
+                    return Feed::Failed(Operation::List, error.fault, pool);
                 }
             };
             let plan = &self.prepared.plan;
@@ -333,6 +331,8 @@ impl Endless {
             self.page = objects.chain(directories).collect();
             self.complete = page.next.is_none();
             self.token = page.next;
+            return Feed::Looked;
         }
+        Feed::Exhausted
     }
 }

@@ -4,7 +4,7 @@ use super::control::{Control, ErrorRate, Shared, Stops};
 use super::prepared::Prepared;
 use super::seat::{Counts, Directive, Guard, Report, Seat};
 use super::timeline::Timeline;
-use super::worker::{LET_GO, Worker};
+use super::worker::Worker;
 use crate::executor::Clock;
 use crate::host::{self, CpuMeter};
 use iobench_core::engine::EngineEvent;
@@ -19,8 +19,6 @@ use std::sync::mpsc::{Sender, channel};
 
 /// The fact that names the first corrupt object.
 const CORRUPT: &str = "corrupt";
-/// What threads get beyond the time they have to let go, nanoseconds.
-const GRACE: u64 = 200_000_000;
 /// A thread's counts of an interval are waited for so long, at most.
 const LATE_MAX: u64 = 50_000_000;
 
@@ -32,6 +30,8 @@ pub(super) struct Stage {
     control: Arc<Control>,
     rate: ErrorRate,
     threads: Vec<Thread>,
+    /// Threads that are set up wait, until they are released.
+    armed: bool,
     /// When work began; `None` while threads are setting up.
     start: Option<u64>,
     timeline: Option<Timeline>,
@@ -49,6 +49,8 @@ pub(super) struct Stage {
     executor_fact: Option<(&'static str, &'static str)>,
     /// From now on nobody is waited for after this instant.
     deadline: Option<u64>,
+    /// Reports of progress in which something that takes long was going on.
+    held: u64,
     work: (u64, u64),
 }
 
@@ -73,6 +75,8 @@ struct Pending {
 /// How a stage ended.
 pub(super) struct Ended {
     pub(super) totals: Box<StageTotals>,
+    /// It was not only armed.
+    pub(super) begun: bool,
     pub(super) failure: Option<Failure>,
     /// Threads that did not come back: they know when they do.
     pub(super) abandoned: Vec<Arc<Shared>>,
@@ -127,6 +131,7 @@ impl Stage {
             prepared: Arc::clone(prepared),
             control,
             threads,
+            armed: false,
             start: None,
             timeline: None,
             pending: Pending { recorder: Recorder::new(&[]), lag: 0 },
@@ -138,13 +143,35 @@ impl Stage {
             stage_cpu: CpuMeter::start(),
             executor_fact: None,
             deadline: None,
+            held: 0,
         })
+    }
+
+    /// The work does not begin before it is released.
+    pub(super) fn arm(&mut self) {
+        self.armed = true;
+    }
+
+    pub(super) fn is_armed(&self, index: usize) -> bool {
+        self.armed && self.index == index
+    }
+
+    /// The work begins as soon as all threads are ready.
+    pub(super) fn release(&mut self) {
+        self.armed = false;
+        self.go_when_ready();
     }
 
     /// Nothing more is to be issued.
     pub(super) fn halt(&mut self) {
         self.control.halt();
-        let deadline = self.clock.now() + LET_GO + GRACE;
+        if self.start.is_none() {
+            for thread in &self.threads {
+                // One that has failed to set up has gone.
+                let _told = thread.directives.send(Directive::Never);
+            }
+        }
+        let deadline = self.clock.now() + self.prepared.last_word();
         self.deadline = Some(self.deadline.map_or(deadline, |before| before.min(deadline)));
     }
 
@@ -185,8 +212,12 @@ impl Stage {
                 }
             }
         }
+        self.go_when_ready();
+    }
+
+    fn go_when_ready(&mut self) {
         let all_ready = self.threads.iter().all(|thread| thread.ready || thread.finished);
-        if self.start.is_none() && all_ready {
+        if self.start.is_none() && all_ready && !self.armed && !self.control.halted() {
             self.go();
         }
     }
@@ -245,6 +276,7 @@ impl Stage {
         if let Some(failure) = self.rate.sample(now, &self.control) {
             self.control.fail(failure);
         }
+        self.look_at_the_end(now);
         if self.control.halted() && self.deadline.is_none() {
             self.halt();
         }
@@ -254,7 +286,8 @@ impl Stage {
             None => self.send_progress(now, send),
         }
         let drained = self.threads.iter().all(|thread| thread.drained);
-        let natural = self.timeline.map(|timeline| timeline.end() + LET_GO + GRACE).filter(|_| !drained);
+        let natural =
+            self.timeline.map(|timeline| timeline.end() + self.prepared.last_word()).filter(|_| !drained);
         let deadline = self.deadline.or(natural).unwrap_or(u64::MAX);
         let finished = self.threads.iter().all(|thread| thread.finished);
         (finished || now >= deadline).then(|| self.end(now, send))
@@ -270,7 +303,25 @@ impl Stage {
             return;
         }
         self.reported = now;
+        // One that takes too long has failed the stage by now.
+        if self.threads.iter().any(|thread| thread.shared.held_for(now).is_some()) {
+            self.held += 1;
+        }
         send(EngineEvent::Progress(self.progress()));
+    }
+
+    /// What comes after the work is done operation by operation, and none of them may take longer than others may:
+    /// nothing else would end a stage whose storage does not come back from making data durable.
+    fn look_at_the_end(&self, now: u64) {
+        let limit = self.prepared.plan.errors.operation_timeout;
+        let held = self.threads.iter().filter_map(|thread| thread.shared.held_for(now)).max();
+        if held.is_some_and(|held| held > nanos(limit)) && !self.control.halted() {
+            self.control.fail(Failure::new(
+                FailureClass::Timeout,
+                format!("the end of the stage has waited {limit:?} for one operation of the storage"),
+                "look at the storage; if it only has much to write back, raise `error_handling.operation_timeout`",
+            ));
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -281,6 +332,7 @@ impl Stage {
             objects_total: self.work.0,
             bytes: sum(|shared| shared.bytes.load(Ordering::Relaxed)),
             bytes_total: self.work.1,
+            steps: self.held + sum(|shared| shared.steps.load(Ordering::Relaxed)),
         }
     }
 
@@ -360,7 +412,8 @@ impl Stage {
             }
         }
         let failure = self.control.failure();
-        Ended { totals: Box::new(self.totals(work_ended, &abandoned)), failure, abandoned }
+        let totals = Box::new(self.totals(work_ended, &abandoned));
+        Ended { totals, begun: !self.armed, failure, abandoned }
     }
 
     fn totals(&mut self, end: u64, abandoned: &[Arc<Shared>]) -> StageTotals {

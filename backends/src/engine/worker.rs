@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// A thread looks around at least this often, whatever it waits for.
 const LOOK: u64 = 100_000_000;
-/// After this time, nanoseconds, nobody waits for what was cancelled.
-pub(super) const LET_GO: u64 = 3_000_000_000;
 
 /// What a slot is doing.
 #[derive(Copy, Clone)]
@@ -31,6 +29,8 @@ struct Slot {
     /// It was given up and has been counted.
     expired: bool,
     tries: u32,
+    /// Bytes of its object that have been transferred.
+    moved: u64,
     /// When this try began, nanoseconds.
     issued: u64,
     /// When the first one did.
@@ -50,6 +50,7 @@ const FREE: Slot = Slot {
     late: false,
     expired: false,
     tries: 0,
+    moved: 0,
     issued: 0,
     begun: 0,
 };
@@ -63,6 +64,9 @@ pub(super) struct Worker {
     slots: Box<[Slot]>,
     free: Vec<u32>,
     in_flight: u32,
+    /// Bytes of finished objects, and what has been transferred of others.
+    finished: u64,
+    moving: u64,
     /// Failed tries that wait: until when, which slot.
     waiting: Vec<(u64, u32)>,
     recorder: Box<Recorder>,
@@ -118,6 +122,8 @@ impl Worker {
             slots: vec![FREE; slots as usize].into_boxed_slice(),
             free: (0..slots).rev().collect(),
             in_flight: 0,
+            finished: 0,
+            moving: 0,
             waiting: Vec::with_capacity(slots as usize),
             recorder: recorder(),
             spare: Some(recorder()),
@@ -142,6 +148,8 @@ impl Worker {
         {
             super::after::drop_cache(prepared, entries, self.seat.thread, &self.seat.control);
         }
+        #[cfg(test)]
+        super::tests::perhaps_tell(&prepared.plan);
     }
 
     fn wait_for_start(&mut self) -> bool {
@@ -161,7 +169,7 @@ impl Worker {
         let mut now = self.seat.clock.now();
         while now < self.end && !self.seat.control.halted() {
             #[cfg(test)]
-            super::tests::perhaps_panic(&self.seat, now);
+            super::tests::perhaps_panic(&self.seat);
             self.refill(now);
             if self.in_flight == 0 && self.waiting.is_empty() && self.exhausted {
                 return;
@@ -195,6 +203,7 @@ impl Worker {
                     self.start(slot, task);
                 }
                 Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
+                Feed::Looked => self.seat.shared.step(),
                 Feed::Waiting => return,
                 Feed::Exhausted => {
                     self.exhausted = true;
@@ -301,16 +310,16 @@ impl Worker {
             Verdict::Counts => self.count_task(task, outcome, service),
             Verdict::Finishes(bytes) => {
                 self.count_task(task, outcome, service);
-                self.progress(bytes);
+                self.progress(slot, bytes);
             }
-            Verdict::Skips(bytes) => self.progress(bytes),
+            Verdict::Skips(bytes) => self.progress(slot, bytes),
             Verdict::Then(counts, kind, next) => {
                 if counts {
                     self.count_task(task, outcome, service);
                 }
+                let moved = self.slots[slot as usize].moved;
                 self.slots[slot as usize] =
-                    Slot { task: next, kind, issued: now, begun: now, tries: 0, ..FREE };
-                self.slots[slot as usize].in_use = true;
+                    Slot { task: next, kind, in_use: true, moved, issued: now, begun: now, ..FREE };
                 return self.start(slot, next);
             }
             Verdict::Fails(failure) => {
@@ -323,7 +332,9 @@ impl Worker {
 
     #[inline]
     fn release(&mut self, slot: u32) {
-        self.slots[slot as usize].in_use = false;
+        let state = &mut self.slots[slot as usize];
+        state.in_use = false;
+        self.moving -= std::mem::take(&mut state.moved);
         self.free.push(slot);
     }
 
@@ -368,11 +379,29 @@ impl Worker {
         }
     }
 
-    fn progress(&self, bytes: u64) {
+    /// An object of so many bytes is done.
+    fn progress(&mut self, slot: u32, bytes: u64) {
+        self.moving -= std::mem::take(&mut self.slots[slot as usize].moved);
+        self.finished += bytes;
         // This thread alone stores here.
         let shared = &self.seat.shared;
         shared.objects.store(shared.objects.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        shared.bytes.store(shared.bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        shared.bytes.store(self.finished + self.moving, Ordering::Relaxed);
+    }
+
+    /// Shows how far the objects of an untimed stage have come that are not done, and that there are operations which
+    /// still have time: only one that is given up is no sign of life.
+    fn look_at_progress(&mut self) {
+        let mut lives = false;
+        for (slot, state) in self.slots.iter_mut().enumerate().filter(|(_, state)| state.in_use) {
+            let moved = self.executor.moved(slot as u32).max(state.moved);
+            self.moving += moved - std::mem::replace(&mut state.moved, moved);
+            lives |= !state.expired;
+        }
+        self.seat.shared.bytes.store(self.finished + self.moving, Ordering::Relaxed);
+        if lives {
+            self.seat.shared.step();
+        }
     }
 
     /// Whether the slot's task has a try left that may help.
@@ -406,7 +435,8 @@ impl Worker {
         let timeout = nanos(self.policy.operation_timeout);
         for slot in 0..self.slots.len() as u32 {
             let state = self.slots[slot as usize];
-            let patience = if state.late { timeout.saturating_add(LET_GO) } else { timeout };
+            let patience =
+                if state.late { timeout.saturating_add(self.seat.prepared.let_go()) } else { timeout };
             let too_long = state.in_use && !state.expired && now.saturating_sub(state.issued) > patience;
             if !too_long || self.waiting.iter().any(|&(_, waiting)| waiting == slot) {
                 continue;
@@ -418,6 +448,9 @@ impl Worker {
                 self.slots[slot as usize].expired = true;
                 self.count_task(state.task, Outcome::Failed(Fault::TIMEOUT), 0);
             }
+        }
+        if self.timeline.is_none() {
+            self.look_at_progress();
         }
     }
 
@@ -462,10 +495,11 @@ impl Worker {
     fn end(mut self) {
         let waiting = self.waiting.len() as u64;
         self.waiting.clear();
-        self.wind_down(self.seat.clock.now() + LET_GO);
+        self.wind_down(self.seat.clock.now() + self.seat.prepared.let_go());
         // What was in flight at the end is in no other count, however it ended.
         self.recorder.cancelled(waiting + u64::from(self.in_flight));
         self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
+        self.seat.shared.bytes.store(self.finished, Ordering::Relaxed);
         let warmup = self.timeline.is_some_and(|timeline| timeline.piece(self.piece).warmup);
         let counts = Box::new(self.counts(Box::new(Recorder::new(&[])), warmup, self.seat.clock.now()));
         let exhausted = self.exhausted;
@@ -474,8 +508,7 @@ impl Worker {
         let mut after = None;
         if self.seat.control.leave() && !self.seat.control.halted() {
             let mut recorder = Box::new(Recorder::new(&[]));
-            let (prepared, stage) = (&self.seat.prepared, self.seat.stage);
-            match super::after::after(prepared, stage, self.seat.clock, &self.seat.control, &mut recorder) {
+            match super::after::after(&self.seat, &mut recorder) {
                 Ok(()) => after = Some(recorder),
                 Err(failure) => self.seat.control.fail(failure),
             }
@@ -550,3 +583,6 @@ impl Worker {
 fn is_expected(task: Task, fault: Fault) -> bool {
     task.manner == Manner::IfAbsent && fault.class == ErrorClass::Exists
 }
+
+#[cfg(test)]
+mod tests;

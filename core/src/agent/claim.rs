@@ -141,6 +141,14 @@ impl Claim {
         self.send(now, Report::StageDone(Box::new(totals)), out);
     }
 
+    /// The stage that was running ends early: its totals, unless they are known.
+    pub(super) fn interrupted(&mut self, totals: Option<Box<StageTotals>>) {
+        let known = |totals: &StageTotals| self.totals.iter().any(|known| known.stage == totals.stage);
+        if let Some(totals) = totals.filter(|totals| !known(totals)) {
+            self.totals.push(*totals);
+        }
+    }
+
     /// Says how the run ended, and keeps that message with the unacknowledged ones.
     pub(super) fn terminal(&mut self, now: Now, ending: Option<Ending>, out: &mut VecDeque<Output>) {
         self.flush_pending(now, out);

@@ -31,7 +31,6 @@ impl Agent {
     fn work_due(&self) -> Option<Mono> {
         match &self.state {
             State::Idle => None,
-            State::ConfigReceived(_, Setup::Validating(deadline)) => Some(self.due(*deadline)),
             State::ConfigReceived(claim, Setup::Untimed(untimed))
             | State::Running(claim, Work::Untimed(untimed)) => {
                 Some(self.due(untimed.moved.after(claim.outline.timeouts.progress)))
@@ -41,7 +40,8 @@ impl Agent {
             State::Running(_, Work::Timed(_, deadline))
             | State::Stopping(_, _, deadline)
             | State::Ended(_, _, deadline) => Some(self.due(*deadline)),
-            State::ConfigReceived(_, Setup::Waiting) | State::Running(_, Work::Waiting) => None,
+            State::ConfigReceived(_, Setup::Validating | Setup::Waiting)
+            | State::Running(_, Work::Waiting) => None,
         }
     }
 
@@ -81,9 +81,6 @@ impl Agent {
         match &self.state {
             State::Ready(_, Some(armed)) | State::Running(_, Work::Armed(armed)) => {
                 self.run_timed(now, armed.stage)
-            }
-            State::ConfigReceived(_, Setup::Validating(_)) => {
-                self.fail(now, stuck("looking at the storage took longer than 30 s"));
             }
             State::ConfigReceived(claim, Setup::Untimed(untimed))
             | State::Running(claim, Work::Untimed(untimed)) => {

@@ -125,8 +125,7 @@ impl Agent {
         self.epoch.0 += 1;
         self.command(EngineCommand::Validate(Box::new(configure.clone())));
         let claim = Claim::new(stream, run, session, configure, now).with_sequence(self.first_sequence);
-        let deadline = now.mono.after(deadlines(Timeouts::default()).progress);
-        self.enter(State::ConfigReceived(Box::new(claim), Setup::Validating(deadline)));
+        self.enter(State::ConfigReceived(Box::new(claim), Setup::Validating));
     }
 
     /// Why no run can be accepted now.
@@ -199,8 +198,14 @@ impl Agent {
                     start_refused(format!("the start instant is {ahead} s ahead, more than 300 s")),
                 );
             }
-            State::Ready(_, waiting @ None) if fits => *waiting = Some(armed),
-            State::Running(_, work @ Work::Waiting) if fits => *work = Work::Armed(armed),
+            State::Ready(_, waiting @ None) if fits => {
+                *waiting = Some(armed);
+                self.command(EngineCommand::Arm { stage });
+            }
+            State::Running(_, work @ Work::Waiting) if fits => {
+                *work = Work::Armed(armed);
+                self.command(EngineCommand::Arm { stage });
+            }
             State::Ready(_, Some(current)) | State::Running(_, Work::Armed(current))
                 if current.stage == stage =>
             {

@@ -194,6 +194,7 @@ fn word(output: &Output) -> Option<String> {
         Output::Close(_) => "closes the stream".into(),
         Output::Keep(_) => "keeps the results".into(),
         Output::Engine(_, EngineCommand::Validate(_)) => "engine: validate".into(),
+        Output::Engine(_, EngineCommand::Arm { .. }) => "engine: arm".into(),
         Output::Engine(_, EngineCommand::Run { .. }) => "engine: run".into(),
         Output::Engine(_, EngineCommand::Stop) => "engine: stop".into(),
         Output::Exit => "the process may end".into(),

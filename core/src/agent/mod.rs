@@ -11,6 +11,8 @@ mod machine;
 mod matrix;
 mod port;
 mod state;
+#[cfg(test)]
+mod tests;
 mod work;
 
 pub(crate) use machine::{ABSENCE, GRACE};

@@ -25,8 +25,9 @@ pub(super) enum State {
 /// What a configured agent does before READY.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Setup {
-    /// The engine looks whether the configuration can be run here, until the instant.
-    Validating(Mono),
+    /// The engine looks whether the configuration can be run here. The agent does not know yet how long that may
+    /// take: the controller does, and the lease ends with it.
+    Validating,
     /// At a barrier: for Begin.
     Waiting,
     /// An untimed stage.
@@ -42,7 +43,7 @@ pub(super) enum Work {
     Untimed(Untimed),
     /// Start was received, its instant has not come.
     Armed(Armed),
-    /// A timed stage, which must end by the instant.
+    /// A timed stage, which must end by the instant or report another interval, which moves it.
     Timed(u32, Mono),
 }
 
@@ -71,6 +72,18 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// Says with it how many operations the engine could not cancel.
+    pub(super) fn abandoning(mut self, stuck: u64) -> Self {
+        let text = match &mut self {
+            Self::Failed(failure) => &mut failure.message,
+            Self::Aborted(reason) => reason,
+        };
+        if stuck > 0 {
+            *text += &format!(" ({stuck} operations are stuck in the kernel and were abandoned)");
+        }
+        self
+    }
+
     pub(super) fn name(&self) -> StateName {
         match self {
             Self::Failed(_) => StateName::Error,
@@ -194,12 +207,13 @@ impl State {
         !matches!(self, Self::Idle | Self::Ended(..))
     }
 
-    /// Whether the engine is at work.
+    /// Whether the engine is at work, or has set up work.
     pub(super) fn engine_works(&self) -> bool {
         matches!(
             self,
-            Self::ConfigReceived(_, Setup::Validating(_) | Setup::Untimed(_))
-                | Self::Running(_, Work::Untimed(_) | Work::Timed(..))
+            Self::ConfigReceived(_, Setup::Validating | Setup::Untimed(_))
+                | Self::Ready(_, Some(_))
+                | Self::Running(_, Work::Untimed(_) | Work::Armed(_) | Work::Timed(..))
         )
     }
 }

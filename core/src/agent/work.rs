@@ -10,7 +10,10 @@ use crate::time::Now;
 
 impl Agent {
     pub(super) fn engine(&mut self, now: Now, epoch: Epoch, event: EngineEvent) {
-        if self.unstopped == Some(epoch) && matches!(event, EngineEvent::Stopped { .. }) {
+        // Both say that nothing is issued any more; the second one also when nobody is there to obey.
+        if self.unstopped == Some(epoch)
+            && matches!(event, EngineEvent::Stopped { .. } | EngineEvent::Failed { .. })
+        {
             self.unstopped = None;
         }
         if epoch != self.epoch && !mutant("epoch") {
@@ -18,7 +21,7 @@ impl Agent {
         }
         match event {
             EngineEvent::Validated { outline, capabilities } => {
-                if let State::ConfigReceived(claim, Setup::Validating(_)) = &mut self.state {
+                if let State::ConfigReceived(claim, Setup::Validating) = &mut self.state {
                     claim.outline = *outline;
                     claim.outline.timeouts = deadlines(claim.outline.timeouts);
                     claim.send(now, Report::Accepted(capabilities), &mut self.out);
@@ -29,7 +32,7 @@ impl Agent {
             EngineEvent::Interval(interval) => self.interval(now, interval),
             EngineEvent::StageDone(totals) => self.stage_done(now, *totals),
             EngineEvent::Failed { failure, totals } => self.engine_failed(now, failure, totals),
-            EngineEvent::Stopped { totals, .. } => self.engine_stopped(now, totals),
+            EngineEvent::Stopped { totals, stuck } => self.engine_stopped(now, totals, stuck),
         }
     }
 
@@ -39,8 +42,7 @@ impl Agent {
             | State::Running(claim, Work::Untimed(untimed))
                 if untimed.stage == progress.stage =>
             {
-                if (progress.objects, progress.bytes) > (untimed.best.objects, untimed.best.bytes) {
-                    untimed.best = progress;
+                if untimed.best.grow(&progress) {
                     untimed.moved = now.mono;
                 }
                 claim.send(now, Report::Preparing(progress), &mut self.out);
@@ -51,7 +53,9 @@ impl Agent {
 
     fn interval(&mut self, now: Now, interval: Box<Interval>) {
         match &mut self.state {
-            State::Running(claim, Work::Timed(stage, _)) if *stage == interval.stage => {
+            State::Running(claim, Work::Timed(stage, deadline)) if *stage == interval.stage => {
+                // Who still reports has not hung: what is written may take long to become durable after the work.
+                *deadline = (*deadline).max(now.mono.after(claim.outline.timeouts.progress));
                 claim.interval(now, interval, &mut self.out);
             }
             State::Stopping(claim, ..) => claim.interval(now, interval, &mut self.out),
@@ -60,7 +64,9 @@ impl Agent {
     }
 
     fn stage_done(&mut self, now: Now, totals: StageTotals) {
-        let current = match &self.state {
+        let current = match &mut self.state {
+            // It was done before it could be told to stop: what it did counts, and nothing follows.
+            State::Stopping(claim, ..) => return claim.interrupted(Some(Box::new(totals))),
             State::ConfigReceived(_, Setup::Untimed(untimed)) | State::Running(_, Work::Untimed(untimed)) => {
                 untimed.stage
             }
@@ -77,21 +83,28 @@ impl Agent {
     }
 
     fn engine_failed(&mut self, now: Now, failure: Failure, totals: Option<Box<StageTotals>>) {
-        if !self.state.engine_works() {
-            return;
-        }
-        if let Some(claim) = self.state.claim_mut() {
-            claim.totals.extend(totals.map(|totals| *totals));
-        }
-        self.terminal(now, Some(Ending::Failed(failure)));
+        let ending = match &self.state {
+            // It had failed before it could be told to stop, or cannot be told anything: it has stopped in any case.
+            State::Stopping(_, ending, _) => ending.clone(),
+            state if state.engine_works() => Ending::Failed(failure),
+            _ => return,
+        };
+        self.interrupted(now, ending, totals);
     }
 
-    fn engine_stopped(&mut self, now: Now, totals: Option<Box<StageTotals>>) {
-        if let State::Stopping(claim, ending, _) = &mut self.state {
-            claim.totals.extend(totals.map(|totals| *totals));
-            let ending = ending.clone();
-            self.terminal(now, Some(ending));
+    fn engine_stopped(&mut self, now: Now, totals: Option<Box<StageTotals>>, stuck: u64) {
+        if let State::Stopping(_, ending, _) = &self.state {
+            let ending = ending.clone().abandoning(stuck);
+            self.interrupted(now, ending, totals);
         }
+    }
+
+    /// The run ends early, with what the stage did that was running.
+    fn interrupted(&mut self, now: Now, ending: Ending, totals: Option<Box<StageTotals>>) {
+        if let Some(claim) = self.state.claim_mut() {
+            claim.interrupted(totals);
+        }
+        self.terminal(now, Some(ending));
     }
 
     /// Validation or a stage is done: what comes next?

@@ -122,7 +122,7 @@ impl Controller {
             Step::ConfigSent(Setup::Untimed(untimed)) | Step::Collecting(Work::Untimed(untimed))
                 if untimed.stage == progress.stage || mutant("other_progress") =>
             {
-                untimed.progress(now, progress);
+                untimed.progress(now, &progress);
                 Verdict::Taken
             }
             _ => Verdict::Invalid("PREPARING of a stage that was not begun"),
@@ -174,8 +174,10 @@ impl Controller {
                 let at = *at;
                 self.first_interval(now, index, interval, at);
             }
-            Step::Collecting(Work::Timed { stage, heard, .. }) if *stage == interval.stage => {
-                *heard = now.mono
+            Step::Collecting(Work::Timed { stage, heard, until }) if *stage == interval.stage => {
+                *heard = now.mono;
+                // Who still reports has not hung: what is written may take long to become durable after the work.
+                *until = (*until).max(now.mono.after(self.order.outline.timeouts.hung));
             }
             _ if !mutant("unstarted") => return Verdict::Invalid("RUNNING of a stage that was not started"),
             _ => {}

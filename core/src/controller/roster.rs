@@ -95,7 +95,7 @@ pub(super) enum Setup {
 /// What an agent does once it has measured.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Work {
-    /// Intervals of this stage arrive; when the last did; when the stage must be over.
+    /// Intervals of this stage arrive; when the last did; when the stage must be over unless another one comes.
     Timed {
         stage: u32,
         heard: Mono,
@@ -121,9 +121,8 @@ impl Untimed {
         Self { stage, best: Progress::default(), moved: now }
     }
 
-    pub(super) fn progress(&mut self, now: Mono, progress: Progress) {
-        if (progress.objects, progress.bytes) > (self.best.objects, self.best.bytes) {
-            self.best = progress;
+    pub(super) fn progress(&mut self, now: Mono, progress: &Progress) {
+        if self.best.grow(progress) {
             self.moved = now;
         }
     }

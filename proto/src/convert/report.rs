@@ -119,6 +119,7 @@ impl From<wire::Progress> for Progress {
             objects_total: wire.objects_total,
             bytes: wire.bytes,
             bytes_total: wire.bytes_total,
+            steps: wire.steps,
         }
     }
 }
@@ -219,6 +220,7 @@ impl From<Progress> for wire::Progress {
             objects_total: progress.objects_total,
             bytes: progress.bytes,
             bytes_total: progress.bytes_total,
+            steps: progress.steps,
         }
     }
 }

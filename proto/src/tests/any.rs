@@ -81,9 +81,9 @@ fn report() -> impl Strategy<Value = Report> {
     let totals = || vec(stage_totals(), 0..3);
     prop_oneof![
         capabilities().prop_map(|capabilities| Report::Accepted(Box::new(capabilities))),
-        any::<[u64; 4]>().prop_map(|[objects, objects_total, bytes, bytes_total]| Report::Preparing(
-            Progress { stage: 3, objects, objects_total, bytes, bytes_total }
-        )),
+        any::<[u64; 5]>().prop_map(|[objects, objects_total, bytes, bytes_total, steps]| {
+            Report::Preparing(Progress { stage: 3, objects, objects_total, bytes, bytes_total, steps })
+        }),
         stage_totals().prop_map(|totals| Report::StageDone(Box::new(totals))),
         any::<u64>().prop_map(|unix| Report::Ready { unix: Unix(unix) }),
         interval().prop_map(|interval| Report::Running(Box::new(interval))),

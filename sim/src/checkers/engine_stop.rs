@@ -29,7 +29,9 @@ impl Checker for EngineStop {
             Seen::Up(Process::Agent(host)) => *self.hosts.at(*host) = Engine::default(),
             Seen::AgentInput(host, _, Input::Engine(epoch, event)) => {
                 let engine = self.hosts.at(*host);
-                engine.owes &= !(*epoch == engine.epoch && matches!(event, EngineEvent::Stopped { .. }));
+                // What has failed has stopped, too.
+                let stops = matches!(event, EngineEvent::Stopped { .. } | EngineEvent::Failed { .. });
+                engine.owes &= !(*epoch == engine.epoch && stops);
                 let ends = matches!(
                     event,
                     EngineEvent::Validated { .. } | EngineEvent::StageDone(_) | EngineEvent::Failed { .. }
@@ -63,7 +65,7 @@ impl Checker for EngineStop {
                     }
                     EngineCommand::Run { .. } => engine.busy = true,
                     EngineCommand::Stop => (engine.stopped, engine.owes) = (true, true),
-                    EngineCommand::Validate(_) => {}
+                    EngineCommand::Validate(_) | EngineCommand::Arm { .. } => {}
                 }
             }
             _ => {}

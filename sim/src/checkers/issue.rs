@@ -109,6 +109,10 @@ impl Host {
                 self.granted = None;
                 self.ran = None;
             }
+            Output::Engine(_, EngineCommand::Arm { stage }) => match self.granted {
+                Some((wanted, Some(_))) if wanted == *stage && !self.aborted => {}
+                other => return Err(format!("arms stage {stage}, but was asked for {other:?}")),
+            },
             Output::Engine(_, EngineCommand::Run { stage }) => {
                 let granted = self.granted.take();
                 self.ran = Some(*stage);

@@ -72,6 +72,11 @@ impl Scenario {
             // More intervals than an agent may send ahead of acknowledgement.
             self.outline.interval = Duration::from_millis(100);
         }
+        if !self.schedule.is_empty() {
+            // An agent that is not acknowledged sends no intervals: a long end of a stage looks like an engine that hangs.
+            let hung = nanos(self.outline.timeouts.hung);
+            self.hosts.iter_mut().for_each(|host| host.tail = host.tail.min(hung - 8 * SECOND));
+        }
         self.schedule.sort_by_key(|(at, _)| *at);
         let last = self.schedule.last().map_or(0, |(at, _)| *at);
         self.healed_at = last + dice.between(0, 60) * SECOND;
@@ -150,7 +155,11 @@ fn host(dice: &mut Dice, exhausted: bool) -> HostSpec {
         1..8 => dice.between(2_000, 8_000),
         _ => dice.between(50, 2_000),
     };
+    // Of a copy: it moves no draw that follows.
+    let mut tails = dice.clone();
+    let tail = if tails.once_in(20) { tails.between(1_000, 90_000) } else { 0 };
     HostSpec {
+        tail: tail * MILLI,
         clock: dice.below(1 << 50),
         drift_ppm: dice.signed(200),
         wall: dice.signed(10_000) * 1_000_000,

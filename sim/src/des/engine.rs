@@ -26,6 +26,8 @@ pub(super) struct Engine {
     pub(super) never_stops: u32,
     pub(super) fails: bool,
     pub(super) rejects: bool,
+    /// It could not set a stage up.
+    broken: bool,
     /// What it will say when it does not hang any more.
     withheld: Vec<(Epoch, EngineEvent)>,
     tick_withheld: bool,
@@ -43,6 +45,10 @@ struct Work {
     done: u64,
     /// Operations to do, in an untimed stage.
     total: u64,
+    /// Since when it has been done with its work and only rests, or makes durable what was written.
+    worked: Option<Nanos>,
+    /// Its reports since.
+    steps: u64,
 }
 
 impl Engine {
@@ -57,6 +63,7 @@ impl World<'_> {
     pub(super) fn command(&mut self, host: usize, epoch: Epoch, command: EngineCommand) {
         match command {
             EngineCommand::Validate(_) => self.validate(host, epoch),
+            EngineCommand::Arm { .. } => self.arm(host, epoch),
             EngineCommand::Run { stage } => self.run_stage(host, stage),
             EngineCommand::Stop => self.stop(host, epoch),
         }
@@ -68,6 +75,7 @@ impl World<'_> {
         engine.epoch = epoch;
         engine.run = run;
         engine.work = None;
+        engine.broken = false;
         engine.serial += 1;
         let event = if std::mem::take(&mut engine.rejects) {
             let failure = Failure::new(FailureClass::Config, "no such directory", "mount it");
@@ -79,12 +87,26 @@ impl World<'_> {
         self.engine_says(host, self.scenario.hosts[host].validate, epoch, event);
     }
 
+    /// Sets a stage up, which may fail: then nothing of the run begins any more, though Run may be on its way.
+    fn arm(&mut self, host: usize, epoch: Epoch) {
+        let engine = &mut self.hosts[host].engine;
+        engine.broken = std::mem::take(&mut engine.fails);
+        if engine.broken {
+            let failure = Failure::new(FailureClass::Resource, "too many open files", "raise ulimit -n");
+            self.engine_says(host, 0, epoch, EngineEvent::Failed { failure, totals: None });
+        }
+    }
+
     fn run_stage(&mut self, host: usize, stage: u32) {
+        if self.hosts[host].engine.broken {
+            return;
+        }
         let outline = &self.scenario.outline.stages[stage as usize];
         let timed = outline.timed.map(nanos);
         let spec = &self.scenario.hosts[host];
         let total = spec.rate * spec.prepare / 1_000_000_000;
-        let work = Work { stage, timed, began: self.now, last: self.now, done: 0, total };
+        let work =
+            Work { stage, timed, began: self.now, last: self.now, done: 0, total, worked: None, steps: 0 };
         self.hosts[host].engine.work = Some(work);
         self.see(&Seen::LoadBegins { host, stage, timed: timed.is_some() });
         self.next_tick(host);
@@ -95,7 +117,9 @@ impl World<'_> {
         let engine = &mut self.hosts[host].engine;
         engine.serial += 1;
         let Some(work) = &engine.work else { return };
-        let left = work.timed.map(|timed| (work.began + timed).saturating_sub(self.now));
+        let tail = self.scenario.hosts[host].tail;
+        let end = work.worked.map(|since| since + tail).or(work.timed.map(|timed| work.began + timed));
+        let left = end.map(|end| end.saturating_sub(self.now));
         let at = self.now + left.map_or(interval, |left| interval.min(left)).max(1);
         let tick =
             Event::EngineTick { host, boot: self.hosts[host].boot, serial: self.hosts[host].engine.serial };
@@ -121,10 +145,8 @@ impl World<'_> {
             return self.engine_says(host, 0, epoch, EngineEvent::Failed { failure, totals });
         }
         let engine = &self.hosts[host].engine;
-        let over = engine.work.as_ref().is_some_and(|work| match work.timed {
-            Some(timed) => self.now >= work.began + timed,
-            None => work.done >= work.total,
-        });
+        let worked = engine.work.as_ref().and_then(|work| work.worked);
+        let over = worked.is_some_and(|since| self.now >= since + self.scenario.hosts[host].tail);
         self.engine_says(host, 0, epoch, event);
         if over {
             if let Some(totals) = self.stage_over(host) {
@@ -144,25 +166,34 @@ impl World<'_> {
         let span = now - work.last;
         let possible = u128::from(rate) * u128::from(span) / 1_000_000_000;
         let possible = u64::try_from(possible).unwrap_or(u64::MAX);
-        let done = if stalled { 0 } else { possible };
+        let done = if stalled || work.worked.is_some() { 0 } else { possible };
         let from = host.clock.now(work.last).mono;
         work.last = now;
         let stage = work.stage;
-        if work.timed.is_some() {
+        let warmup = work.worked.is_some();
+        work.steps += u64::from(work.worked.is_some());
+        if let Some(timed) = work.timed {
             work.done += done;
+            if now >= work.began + timed {
+                work.worked.get_or_insert(now);
+            }
             let to = host.clock.now(now).mono;
             let tally = tally(done);
             let oldest = if stalled { span } else { 0 };
-            let interval = Interval { stage, from, to, tally, oldest, ..Interval::default() };
+            let interval = Interval { stage, from, to, warmup, tally, oldest, ..Interval::default() };
             return Some(EngineEvent::Interval(Box::new(interval)));
         }
         work.done = (work.done + done).min(work.total);
+        if work.done >= work.total {
+            work.worked.get_or_insert(now);
+        }
         Some(EngineEvent::Progress(Progress {
             stage,
             objects: work.done,
             objects_total: work.total,
             bytes: work.done * 4096,
             bytes_total: work.total * 4096,
+            steps: work.steps,
         }))
     }
 
@@ -184,7 +215,9 @@ impl World<'_> {
         if let Some(last) = last.filter(|_| self.hosts[host].engine.hangs == 0) {
             self.engine_says(host, 0, epoch, last);
         }
-        let stopped = EngineEvent::Stopped { totals, stuck: 0 };
+        // What a storage holds that does not move, nobody can cancel.
+        let stuck = u64::from(totals.is_some() && self.hosts[host].engine.stalls > 0);
+        let stopped = EngineEvent::Stopped { totals, stuck };
         if self.hosts[host].engine.never_stops > 0 {
             self.coverage.mark(Mark::StopUnanswered);
             self.hosts[host].engine.withheld.push((epoch, stopped));

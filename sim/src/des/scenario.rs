@@ -49,6 +49,8 @@ pub struct HostSpec {
     pub validate: Nanos,
     /// How long each untimed stage takes.
     pub prepare: Nanos,
+    /// How long each stage goes on after its work: at rest, or making durable what was written.
+    pub tail: Nanos,
     /// The sequence number its runs begin with.
     pub first_sequence: u64,
 }
@@ -132,6 +134,7 @@ impl Scenario {
             rate: 100 + index as u64,
             validate: 1_000_000,
             prepare: 3 * SECOND,
+            tail: 0,
             first_sequence: 0,
         };
         Self {
@@ -168,10 +171,11 @@ impl Scenario {
         }
     }
 
-    /// How long untimed stages take on the slowest host.
+    /// How long stages take on the slowest host beyond what is measured.
     #[must_use]
     pub fn untimed(&self) -> Nanos {
-        let stages = self.outline.stages.iter().filter(|stage| stage.timed.is_none()).count() as u64;
-        self.hosts.iter().map(|host| host.prepare).max().unwrap_or(0) * stages
+        let stages = self.outline.stages.len() as u64;
+        let untimed = self.outline.stages.iter().filter(|stage| stage.timed.is_none()).count() as u64;
+        self.hosts.iter().map(|host| host.prepare * untimed + host.tail * stages).max().unwrap_or(0)
     }
 }

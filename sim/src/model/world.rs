@@ -127,6 +127,7 @@ impl Host {
                 self.engine = [(now.0, epoch, EngineEvent::Validated { outline, capabilities })].into();
                 None
             }
+            EngineCommand::Arm { .. } => None,
             EngineCommand::Run { stage } => self.run(outline, now, epoch, stage),
             EngineCommand::Stop => {
                 self.load = false;

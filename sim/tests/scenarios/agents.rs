@@ -79,6 +79,13 @@ pub(crate) fn an_agent_dies_while_preparing() {
         all_completed(world, &end);
         assert!(end.at > s(600) && world.told(Level::Warning).is_empty());
     });
+    // Nor is who rests for a minute when all objects are there, as it was asked to.
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.engine.rest = s(60));
+        let end = world.ending();
+        all_completed(world, &end);
+        assert!(end.at > s(80) && world.told(Level::Warning).is_empty());
+    });
 }
 
 /// Nothing is heard of agent 1 for 10 s; three pings of 5 s; FAILED.
@@ -167,6 +174,13 @@ pub(crate) fn an_agent_hangs_in_the_workload() {
         all_completed(world, &end);
         let (stalled, _) = share(&end.results, 1).expect("it completed");
         assert_eq!(stalled, 4_000, "what it did in 40 of 120 s");
+    });
+    // Nor is one that takes 100 s at the end to make durable what was written: longer than any deadline.
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.engine.flush = s(100));
+        let end = world.ending();
+        all_completed(world, &end);
+        assert!(end.at > s(120) && world.told(Level::Warning).is_empty());
     });
 }
 

@@ -1,6 +1,8 @@
 //! The engine as an agent sees it: commands in, events out.
 
+mod arming;
 mod ending;
+mod progress;
 mod running;
 mod validating;
 mod verifying;
@@ -9,13 +11,14 @@ use super::LocalEngine;
 use crate::backend::UringProbe;
 use crate::file::on_disk;
 use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
-use iobench_core::message::{Capabilities, Configure, Failure, FailureClass};
+use iobench_core::message::{Capabilities, Configure, Failure, FailureClass, Progress};
 use iobench_core::plan::{
     Entry, ErrorPolicy, FileEngine, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec,
     Stage, StageKind, StorageOptions, Timeouts,
 };
 use iobench_core::stats::{ErrorClass, Interval, Operation, StageTotals, Tally};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,14 +27,48 @@ use tempfile::TempDir;
 /// Nothing in these tests takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A plan of this name has its first thread panic a moment after it began.
+/// A plan of this name has its first thread panic when the other one has done something.
 const BUGGY: &str = "a bug";
 
+/// A plan of this name has each operation of a stage's end take [`SLOWLY`]; one of that name ten times as long.
+const SLOW: &str = "a slow end";
+const VERY_SLOW: &str = "a very slow end";
+const SLOWLY: Duration = Duration::from_millis(400);
+
+/// Called before each operation of a stage's end.
+pub(super) fn perhaps_wait(plan: &Plan) {
+    match &*plan.name {
+        SLOW => std::thread::sleep(SLOWLY),
+        VERY_SLOW => std::thread::sleep(SLOWLY * 10),
+        _ => {}
+    }
+}
+
+/// A plan of this name counts threads that are set up.
+const TOLD: &str = "told when it is set up";
+static SET_UP: AtomicU32 = AtomicU32::new(0);
+/// Those of this one panic then.
+const BUGGY_SET_UP: &str = "a bug before it begins";
+
+/// Called by threads that are set up.
+pub(super) fn perhaps_tell(plan: &Plan) {
+    assert!(plan.name != BUGGY_SET_UP, "no set-up");
+    if plan.name == TOLD {
+        SET_UP.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Called by threads at work.
-pub(super) fn perhaps_panic(seat: &super::seat::Seat, now: u64) {
-    use std::sync::atomic::Ordering;
-    if seat.prepared.plan.name == BUGGY && seat.thread == 0 && now > 0 {
-        assert!(seat.shared.entered.load(Ordering::Relaxed) == 0, "two and two are five");
+pub(super) fn perhaps_panic(seat: &super::seat::Seat) {
+    /// Rounds of the others: after the first they have done something.
+    static ROUNDS: AtomicU32 = AtomicU32::new(0);
+    if seat.prepared.plan.name != BUGGY {
+        return;
+    }
+    if seat.thread == 0 {
+        assert!(ROUNDS.load(Ordering::Relaxed) < 2, "two and two are five");
+    } else {
+        ROUNDS.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -92,11 +129,12 @@ impl Rig {
     }
 
     fn finish(&mut self) -> Ran {
-        let mut ran = Ran { intervals: Vec::new(), progress: 0, totals: None, failure: None, stuck: 0 };
+        let mut ran =
+            Ran { intervals: Vec::new(), progress: Vec::new(), totals: None, failure: None, stuck: 0 };
         loop {
             match self.event() {
                 EngineEvent::Interval(interval) => ran.intervals.push(*interval),
-                EngineEvent::Progress(_) => ran.progress += 1,
+                EngineEvent::Progress(progress) => ran.progress.push(progress),
                 EngineEvent::StageDone(totals) => {
                     ran.totals = Some(*totals);
                     return ran;
@@ -120,7 +158,7 @@ impl Rig {
 /// What a stage said.
 struct Ran {
     intervals: Vec<Interval>,
-    progress: u32,
+    progress: Vec<Progress>,
     totals: Option<StageTotals>,
     failure: Option<Failure>,
     stuck: u64,
@@ -157,11 +195,11 @@ fn memory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap()
 }
 
-fn pool(base: &str, naming: Naming, count: u64, size: u64) -> Pool {
+pub(super) fn pool(base: &str, naming: Naming, count: u64, size: u64) -> Pool {
     Pool { base: base.to_owned(), naming, count, sizes: SizeSpec::Fixed(size), fill: Fill::Random }
 }
 
-fn prepared(count: u64, size: u64) -> Pool {
+pub(super) fn prepared(count: u64, size: u64) -> Pool {
     pool("data/", Naming::Prepared, count, size)
 }
 
@@ -180,7 +218,7 @@ fn entry(operation: Operation, pool: u16) -> Entry {
     }
 }
 
-fn prepare(pools: &[u16]) -> Stage {
+pub(super) fn prepare(pools: &[u16]) -> Stage {
     let pools = pools.iter().map(|&id| PoolId(id)).collect();
     let kind =
         StageKind::Prepare { pools, overwrite: false, skip_verification: false, settle: Duration::ZERO };
@@ -195,7 +233,7 @@ fn execute(milliseconds: u64, entries: Vec<Entry>) -> Stage {
     }
 }
 
-fn cleanup(pools: &[u16]) -> Stage {
+pub(super) fn cleanup(pools: &[u16]) -> Stage {
     let pools = pools.iter().map(|&id| PoolId(id)).collect();
     Stage { name: "cleanup".to_owned(), kind: StageKind::Cleanup { pools, tolerant: true } }
 }
@@ -204,7 +242,7 @@ fn files(directory: &Path, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
     plan(&format!("file://{}/target", directory.display()), pools, stages)
 }
 
-fn plan(target: &str, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
+pub(super) fn plan(target: &str, pools: Vec<Pool>, stages: Vec<Stage>) -> Plan {
     Plan {
         name: "test".to_owned(),
         labels: Vec::new(),

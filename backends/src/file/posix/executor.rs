@@ -102,7 +102,71 @@ impl Executor for PosixExecutor {
         self.pool.cancel(slot);
     }
 
+    fn moved(&self, slot: u32) -> u64 {
+        self.pool.moved(slot)
+    }
+
     fn waker(&self) -> Waker {
         waker(&self.bell.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::{Manner, ObjectId, Objects};
+    use crate::file::target::FileTarget;
+    use iobench_core::plan::{FileOptions, PoolId};
+    use std::time::Instant;
+
+    const PIECE: usize = 4096;
+
+    struct Zeros;
+
+    impl Objects for Zeros {
+        fn name(&self, _: ObjectId, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"object");
+        }
+        fn payload(&self) -> &[u8] {
+            &[0; PIECE]
+        }
+        fn start(&self, _: ObjectId, _: u64) -> usize {
+            0
+        }
+        fn longest(&self) -> usize {
+            PIECE
+        }
+    }
+
+    #[test]
+    fn it_is_known_piece_by_piece_what_a_put_has_written() {
+        let directory = crate::file::on_disk();
+        let target = FileTarget::new(directory.path().to_str().unwrap(), &FileOptions::default());
+        let spec = ExecutorSpec {
+            slots: 1,
+            buffer: PIECE,
+            files: 1,
+            lists: 0,
+            clock: Clock(Instant::now()),
+            objects: Arc::new(Zeros),
+            inspector: None,
+        };
+        let mut executor = PosixExecutor::new(&PosixFiles { target: Arc::new(target) }, spec).unwrap();
+        let object = ObjectId { pool: PoolId(0), key: 0 };
+        let put = |length: usize| Task {
+            operation: Operation::Put,
+            object,
+            offset: 0,
+            length: length as u64,
+            manner: Manner::Plain,
+        };
+        for (pieces, known) in [(3, 2 * PIECE), (1, 0)] {
+            let mut done = Vec::new();
+            executor.start(0, put(pieces * PIECE));
+            while done.is_empty() {
+                executor.turn(Duration::from_millis(100), &mut done).unwrap();
+            }
+            assert_eq!(executor.moved(0), known as u64, "all before the last of {pieces} pieces");
+        }
     }
 }

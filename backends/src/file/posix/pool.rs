@@ -1,13 +1,13 @@
 //! Threads that do one task at a time for an executor.
 
-use super::session::{Performed, Session};
+use super::session::{Leash, Performed, Session};
 use crate::error::Fault;
 use crate::executor::{Clock, ObjectId, Task, Waker};
 use std::collections::VecDeque;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -19,7 +19,7 @@ pub(crate) struct Pool {
     threads: Vec<Thread>,
     idle: Vec<u32>,
     backlog: VecDeque<(u32, Task)>,
-    cancelled: Vec<Arc<AtomicBool>>,
+    leashes: Vec<Arc<Leash>>,
 }
 
 struct Thread {
@@ -30,7 +30,7 @@ struct Thread {
 struct Order {
     slot: u32,
     task: Task,
-    cancelled: Arc<AtomicBool>,
+    leash: Arc<Leash>,
 }
 
 /// What a thread says when it has done something.
@@ -64,7 +64,7 @@ impl Pool {
             threads: Vec::with_capacity(sessions.len()),
             idle: Vec::with_capacity(sessions.len()),
             backlog: VecDeque::with_capacity(slots as usize),
-            cancelled: (0..slots).map(|_| Arc::default()).collect(),
+            leashes: (0..slots).map(|_| Arc::default()).collect(),
         };
         for (index, session) in sessions.into_iter().enumerate() {
             let (orders, inbox) = channel();
@@ -82,7 +82,7 @@ impl Pool {
 
     /// Does the task as soon as a thread is free.
     pub(crate) fn start(&mut self, slot: u32, task: Task) {
-        self.cancelled[slot as usize].store(false, Ordering::Relaxed);
+        self.leashes[slot as usize].reset();
         match self.idle.pop() {
             Some(thread) => self.order(thread, slot, task),
             None => self.backlog.push_back((slot, task)),
@@ -99,13 +99,18 @@ impl Pool {
 
     /// Ends the slot's task before its next piece.
     pub(crate) fn cancel(&mut self, slot: u32) {
-        self.cancelled[slot as usize].store(true, Ordering::Relaxed);
+        self.leashes[slot as usize].cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes that the slot's task has written.
+    pub(crate) fn moved(&self, slot: u32) -> u64 {
+        self.leashes[slot as usize].moved.load(Ordering::Relaxed)
     }
 
     fn order(&self, thread: u32, slot: u32, task: Task) {
-        let cancelled = Arc::clone(&self.cancelled[slot as usize]);
+        let leash = Arc::clone(&self.leashes[slot as usize]);
         // A thread ends only with the pool.
-        let _delivered = self.threads[thread as usize].orders.send(Order { slot, task, cancelled });
+        let _delivered = self.threads[thread as usize].orders.send(Order { slot, task, leash });
     }
 }
 
@@ -131,14 +136,14 @@ fn serve(
     waker: &Waker,
     inspector: Option<&SharedInspector>,
 ) {
-    while let Ok(Order { slot, task, cancelled }) = inbox.recv() {
+    while let Ok(Order { slot, task, leash }) = inbox.recv() {
         let mut look = |offset: u64, bytes: &[u8]| match inspector {
             Some(inspector) => inspector(task.object, offset, bytes),
             None => Ok(()),
         };
         let begun = clock.now();
         // A panic goes on where somebody sees it: see `Finished::performed`.
-        let perform = AssertUnwindSafe(|| session.perform(task, &cancelled, &mut look));
+        let perform = AssertUnwindSafe(|| session.perform(task, &leash, &mut look));
         let performed = std::panic::catch_unwind(perform);
         let took = clock.now() - begun;
         if finished.send(Finished { thread, slot, task, performed, took }).is_err() {

@@ -9,7 +9,7 @@ use crate::storage::{Content, Storage};
 use iobench_core::stats::Operation;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a thread needs to do tasks.
 pub(crate) struct Session {
@@ -25,6 +25,27 @@ struct OpenFile {
     object: ObjectId,
     writable: bool,
     file: OwnedFd,
+}
+
+/// How the executor's thread holds on to a task that another thread does.
+#[derive(Default)]
+pub(crate) struct Leash {
+    /// The task is to end before its next piece.
+    pub(crate) cancelled: AtomicBool,
+    /// Bytes that it has written.
+    pub(crate) moved: AtomicU64,
+}
+
+impl Leash {
+    /// For the next task.
+    pub(crate) fn reset(&self) {
+        self.cancelled.store(false, Ordering::Relaxed);
+        self.moved.store(0, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
 }
 
 /// How a task ended here.
@@ -67,17 +88,17 @@ impl Session {
     }
 
     /// Does a task; stops between two pieces of it when it is cancelled.
-    pub(crate) fn perform(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
+    pub(crate) fn perform(&mut self, task: Task, leash: &Leash, look: Look<'_>) -> Performed {
         self.key.clear();
         self.objects.name(task.object, &mut self.key);
         let done = |result: Result<(), StorageError>| result.map(|()| 0).map_err(|error| error.fault);
         match task.operation {
-            Operation::Get => self.get(task, cancelled, look),
-            Operation::Put => self.put(task, cancelled),
+            Operation::Get => self.get(task, leash, look),
+            Operation::Put => self.put(task, leash),
             Operation::Read => self.read(task, look).into(),
             Operation::Write => self.write(task),
             Operation::Fsync => self.sync(task).into(),
-            Operation::List => self.list(task, cancelled),
+            Operation::List => self.list(task, leash),
             Operation::Stat => self.files.stat(&self.key).map_err(|error| error.fault).into(),
             Operation::Delete => done(self.files.delete(&self.key)).into(),
             Operation::Mkdir => done(self.files.mkdir(&self.key)).into(),
@@ -89,11 +110,11 @@ impl Session {
         }
     }
 
-    fn get(&mut self, task: Task, cancelled: &AtomicBool, look: Look<'_>) -> Performed {
+    fn get(&mut self, task: Task, leash: &Leash, look: Look<'_>) -> Performed {
         let read = self.files.open(&self.key, false).and_then(|file| {
             let mut sink = |offset, piece: &[u8]| {
                 look(offset, piece)?;
-                Ok(!cancelled.load(Ordering::Relaxed))
+                Ok(!leash.is_cancelled())
             };
             let span = (task.offset, Some(task.length));
             read_whole(&file, &self.files.target, span, self.buffer.bytes_mut(), &mut sink)
@@ -104,8 +125,8 @@ impl Session {
         }
     }
 
-    fn put(&mut self, task: Task, cancelled: &AtomicBool) -> Performed {
-        let content = Computed { objects: &*self.objects, task, cancelled };
+    fn put(&mut self, task: Task, leash: &Leash) -> Performed {
+        let content = Computed { objects: &*self.objects, task, leash };
         let fresh = task.manner == Manner::IfAbsent;
         match self.files.put_timed(&self.key, &content, fresh, Some(self.clock)) {
             Ok(synced) => Performed { synced, ..Outcome::Done(task.length).into() },
@@ -133,7 +154,7 @@ impl Session {
     fn write_and_sync(&mut self, task: Task) -> Result<Option<u64>, Fault> {
         let place = self.opened(task.object, true)?;
         let file = &self.open[place].as_ref().expect("it has just been opened").file;
-        let content = Computed { objects: &*self.objects, task, cancelled: &AtomicBool::new(false) };
+        let content = Computed { objects: &*self.objects, task, leash: &Leash::default() };
         let data = content.slice(task.offset, task.length as usize);
         write_block(file, task.offset, data)?;
         if !self.files.target.sync_each {
@@ -152,7 +173,7 @@ impl Session {
     }
 
     /// The directory that the key is in, page by page; stops between two pages when it is cancelled.
-    fn list(&self, task: Task, cancelled: &AtomicBool) -> Performed {
+    fn list(&self, task: Task, leash: &Leash) -> Performed {
         let directory = match parent(&self.key) {
             b"." => Vec::new(),
             directory => [directory, b"/"].concat(),
@@ -169,7 +190,7 @@ impl Session {
             keys += page.len() as u64;
             match page.next {
                 None => break Outcome::Done(keys),
-                Some(_) if cancelled.load(Ordering::Relaxed) => break Outcome::Cancelled,
+                Some(_) if leash.is_cancelled() => break Outcome::Cancelled,
                 next => token = next,
             }
         };
@@ -192,7 +213,7 @@ impl Session {
 struct Computed<'a> {
     objects: &'a dyn Objects,
     task: Task,
-    cancelled: &'a AtomicBool,
+    leash: &'a Leash,
 }
 
 impl Computed<'_> {
@@ -208,9 +229,11 @@ impl Content for Computed<'_> {
     }
 
     fn piece(&self, offset: u64, max: usize) -> Option<&[u8]> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.leash.is_cancelled() {
             return None;
         }
+        // What comes before the next piece is written.
+        self.leash.moved.store(offset, Ordering::Relaxed);
         let rest = usize::try_from(self.task.length - offset).unwrap_or(usize::MAX);
         Some(self.slice(offset, rest.min(max)))
     }

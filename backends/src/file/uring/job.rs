@@ -38,7 +38,7 @@ pub(super) struct Job {
     /// How long it took to make it durable, nanoseconds.
     synced: Option<u64>,
     /// Bytes transferred.
-    done: u64,
+    pub(super) done: u64,
     /// Why it is being unwound.
     fault: Option<Fault>,
     /// Where its file is kept.

@@ -159,6 +159,10 @@ impl Executor for UringExecutor {
         }
     }
 
+    fn moved(&self, slot: u32) -> u64 {
+        self.jobs[slot as usize].done
+    }
+
     fn fact(&self) -> Option<(&'static str, &'static str)> {
         let registered = match self.ring.registered() {
             (true, true) => "buffers, files",

@@ -155,6 +155,7 @@ fn short_writes_go_on_where_they_ended() {
         bench.faults(&[(State::Transfer, Change::Short(short)), (State::Transfer, Change::Short(short))]);
         assert_eq!(bench.outcome(Operation::Put, 0, SIZE as u64), Outcome::Done(SIZE as u64));
         assert!(bench.written() == bench.expected(SIZE), "after writes of {short} bytes");
+        assert_eq!(bench.executor.moved(0), SIZE as u64);
     }
 }
 

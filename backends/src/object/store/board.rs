@@ -19,6 +19,8 @@ struct Notes {
     done: Vec<Completion>,
     /// For each slot, how long the store asked to wait.
     pauses: Box<[Option<Duration>]>,
+    /// For each slot, bytes of its task that have arrived.
+    moved: Box<[u64]>,
     /// The turn that waits.
     waiting: Option<Waker>,
 }
@@ -28,6 +30,7 @@ impl Board {
         let notes = Notes {
             done: Vec::with_capacity(2 * slots as usize),
             pauses: vec![None; slots as usize].into(),
+            moved: vec![0; slots as usize].into(),
             waiting: None,
         };
         Arc::new(Self { clock, notes: Mutex::new(notes), woken: AtomicBool::new(false) })
@@ -65,8 +68,14 @@ impl Board {
         self.notes().pauses[slot as usize]
     }
 
+    /// Bytes of the slot's task that have arrived.
+    pub(super) fn moved(&self, slot: u32) -> u64 {
+        self.notes().moved[slot as usize]
+    }
+
     /// A task that is about to begin.
     pub(super) fn ticket(self: &Arc<Self>, slot: u32, operation: Operation, endpoint: u16) -> Ticket {
+        self.notes().moved[slot as usize] = 0;
         // Before it begins it takes no time.
         Ticket { board: Arc::clone(self), slot, operation, endpoint, begun: u64::MAX, open: true }
     }
@@ -111,6 +120,11 @@ impl Ticket {
     pub(super) fn part(&self, operation: Operation, amount: u64, service: u64) {
         let completion = self.completion(operation, false, Outcome::Done(amount), service);
         self.board.notes().done.push(completion);
+    }
+
+    /// So many more bytes of the task have arrived.
+    pub(super) fn moved(&self, bytes: u64) {
+        self.board.notes().moved[self.slot as usize] += bytes;
     }
 
     /// The task is over.

@@ -160,6 +160,10 @@ impl Executor for StoreExecutor {
         }
     }
 
+    fn moved(&self, slot: u32) -> u64 {
+        self.board.moved(slot)
+    }
+
     fn waker(&self) -> Waker {
         let board = Arc::clone(&self.board);
         Arc::new(move || board.wake())

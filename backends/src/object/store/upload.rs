@@ -65,8 +65,12 @@ impl Upload {
     }
 
     async fn part(&self, number: u64, payload: PutPayload) -> Result<PartId, Verdict> {
-        let number = number as usize;
-        self.store.put_part(&self.path, &self.id, number, payload).await.map_err(|error| verdict(&error))
+        let (number, length) = (number as usize, payload.content_length());
+        let part = self.store.put_part(&self.path, &self.id, number, payload).await;
+        if let (Ok(_), Some(ticket)) = (&part, &self.ticket) {
+            ticket.moved(length as u64);
+        }
+        part.map_err(|error| verdict(&error))
     }
 
     async fn complete(&self, parts: Vec<PartId>) -> Result<(), Verdict> {

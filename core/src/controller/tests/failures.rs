@@ -105,3 +105,14 @@ fn an_agent_process_that_is_told_to_end_says_so_and_delivers_what_it_has() {
     assert_eq!(outcome.exit, ExitCode::SomeCompleted);
     assert!(outcome.agents[0].reason.contains("the agent process is ending"));
 }
+
+#[test]
+fn what_a_stage_does_after_its_work_may_take_longer_than_any_deadline_while_it_shows_that_it_goes_on() {
+    // A rest after preparing, then a flush after measuring: each longer than `progress` and `hung` together.
+    let mut harness = Harness::new(2);
+    harness.tail = Duration::from_secs(100);
+    harness.begin();
+    let outcome = harness.finish();
+    assert_eq!(outcome.exit, ExitCode::AllCompleted, "{outcome:?}");
+    assert_eq!(harness.journalled(0), 2_000);
+}

@@ -1,4 +1,5 @@
-//! The agent's deadlines: Configure, validation, progress, stopping, confirmation. Its lease has a checker of its own.
+//! The agent's deadlines: Configure, progress, the end of a stage, stopping, confirmation. Its lease, which is also what
+//! ends a validation, has a checker of its own.
 
 use super::Wake;
 use crate::checkers::Verdict;
@@ -28,7 +29,7 @@ pub(super) struct Watch {
     claim: Option<StreamId>,
     epoch: Epoch,
     wait: Option<(Wait, Mono)>,
-    best: (u64, u64),
+    best: (u64, u64, u64),
     /// It says that something did not happen in time, and has not been back for long.
     blames: bool,
 }
@@ -38,8 +39,8 @@ enum Wait {
     Validation,
     /// The stage makes progress.
     Progress,
-    /// A timed stage ends, after this and some grace.
-    Stage(Duration),
+    /// A timed stage ends, or reports an interval.
+    Stage,
     /// The engine answers Stop, or is given up.
     Stop,
     /// The terminal message is confirmed.
@@ -76,7 +77,7 @@ impl Watch {
                 self.wait = None;
             }
             EngineEvent::Progress(progress) => {
-                let come = (progress.objects, progress.bytes);
+                let come = (progress.objects, progress.bytes, progress.steps);
                 if let Some((Wait::Progress, since)) = &mut self.wait
                     && come > self.best
                 {
@@ -84,12 +85,17 @@ impl Watch {
                 }
             }
             EngineEvent::StageDone(_) => {
-                self.wait.take_if(|(wait, _)| matches!(wait, Wait::Progress | Wait::Stage(_)));
+                self.wait.take_if(|(wait, _)| matches!(wait, Wait::Progress | Wait::Stage));
             }
             EngineEvent::Failed { .. } | EngineEvent::Stopped { .. } => {
                 self.wait.take_if(|(wait, _)| *wait != Wait::Confirmation);
             }
-            EngineEvent::Interval(_) | EngineEvent::Validated { .. } => {}
+            EngineEvent::Interval(_) => {
+                if let Some((Wait::Stage, since)) = &mut self.wait {
+                    *since = (*since).max(now.mono);
+                }
+            }
+            EngineEvent::Validated { .. } => {}
         }
     }
 
@@ -109,20 +115,24 @@ impl Watch {
             }
             Output::Engine(epoch, command) => {
                 self.epoch = *epoch;
-                self.best = (0, 0);
+                self.best = (0, 0, 0);
+                let mut since = now.mono;
                 let wait = match command {
                     EngineCommand::Validate(_) => {
                         self.claim = self.configured;
                         self.timeouts = Timeouts::default();
                         Wait::Validation
                     }
+                    // What is waited for is the start, the agent's own duty.
+                    EngineCommand::Arm { .. } => return,
                     EngineCommand::Run { stage } => {
                         let timed = self.durations.get(*stage as usize).copied().flatten();
-                        timed.map_or(Wait::Progress, Wait::Stage)
+                        since = since.after(timed.unwrap_or_default());
+                        if timed.is_some() { Wait::Stage } else { Wait::Progress }
                     }
                     EngineCommand::Stop => Wait::Stop,
                 };
-                self.wait = Some((wait, now.mono));
+                self.wait = Some((wait, since));
             }
             Output::Send(stream, message) if message.body.is_terminal() && self.claim == Some(*stream) => {
                 self.wait = Some((Wait::Confirmation, now.mono));
@@ -145,9 +155,8 @@ impl Watch {
         }
         let Some((wait, since)) = self.wait else { return Ok(()) };
         let limit = match wait {
-            Wait::Validation => Timeouts::default().progress,
-            Wait::Progress => self.timeouts.progress,
-            Wait::Stage(duration) => duration + self.timeouts.progress,
+            Wait::Validation => return Ok(()),
+            Wait::Progress | Wait::Stage => self.timeouts.progress,
             Wait::Stop => self.timeouts.abort,
             Wait::Confirmation => CONFIRM,
         };

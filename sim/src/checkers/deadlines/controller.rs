@@ -55,7 +55,7 @@ struct Peer {
     interval: Option<Mono>,
     /// When the timed stage that was started is over.
     stage_over: Option<Mono>,
-    best: (u64, u64),
+    best: (u64, u64, u64),
     /// Given to the journal and not answered; and when the journal last answered.
     writing: BTreeSet<u64>,
     written: Mono,
@@ -81,7 +81,7 @@ impl Default for Peer {
             cut_off: false,
             interval: None,
             stage_over: None,
-            best: (0, 0),
+            best: (0, 0, 0),
             writing: BTreeSet::new(),
             written: Mono(0),
             expected: 0,
@@ -224,7 +224,7 @@ impl Watch {
                 let peer = self.agents.of(*agent);
                 match &message.body {
                     Control::Begin { .. } => {
-                        peer.best = (0, 0);
+                        peer.best = (0, 0, 0);
                         peer.wait = Some((Wait::Progress, now.mono));
                     }
                     Control::Start { stage, at } => {
@@ -327,7 +327,7 @@ impl Peer {
                 self.wait = (timed(0) == Some(true)).then_some((Wait::Answer, now));
             }
             Report::Preparing(progress) => {
-                let come = (progress.objects, progress.bytes);
+                let come = (progress.objects, progress.bytes, progress.steps);
                 if let Some((Wait::Progress, since)) = &mut self.wait
                     && come > self.best
                 {

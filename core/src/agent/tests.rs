@@ -1,0 +1,124 @@
+//! What an agent makes of an engine that is told to stop, and of one that takes long to look at the storage.
+
+use super::{Input, StateName};
+use crate::controller::ExitCode;
+use crate::engine::{EngineEvent, Epoch};
+use crate::harness::{Harness, order, outline};
+use crate::message::{Control, ControlMessage, Failure, FailureClass, Report};
+use crate::stats::StageTotals;
+use std::time::Duration;
+
+/// An agent that measures stage 1 and was told to stop; its engine says what a test has it say.
+fn stopping() -> (Harness, Epoch) {
+    let mut harness = Harness::new(1);
+    harness.begin();
+    harness.run_until("load", |h| !h.hosts[0].began.is_empty());
+    harness.run_for(5);
+    harness.hosts[0].engine_hangs = true;
+    let (stream, run, session) = harness.hosts[0].machine.current().expect("it is claimed");
+    let body = Control::Abort { reason: "the user stopped the run".into() };
+    harness.agent_gets(0, Input::Received(stream, ControlMessage { run, session, body }));
+    assert_eq!(harness.hosts[0].machine.status().state, StateName::Aborted);
+    let epoch = harness.hosts[0].machine.epoch;
+    (harness, epoch)
+}
+
+fn totals(stage: u32) -> Box<StageTotals> {
+    Box::new(StageTotals { stage, ..StageTotals::default() })
+}
+
+fn dead() -> EngineEvent {
+    let failure = Failure::new(FailureClass::Internal, "the engine's thread has ended", "");
+    EngineEvent::Failed { failure, totals: None }
+}
+
+/// The reason of the terminal message, and the stages whose totals it bears.
+fn said(harness: &mut Harness) -> (String, Vec<u32>) {
+    harness.run_for(1);
+    let ended = harness.journal.iter().find_map(|(_, message)| match &message.body {
+        Report::Aborted { reason, totals } => {
+            Some((reason.clone(), totals.iter().map(|totals| totals.stage).collect()))
+        }
+        _ => None,
+    });
+    ended.expect("a terminal message")
+}
+
+#[test]
+fn operations_that_cannot_be_cancelled_are_told_with_the_reason() {
+    let (mut harness, epoch) = stopping();
+    let stopped = EngineEvent::Stopped { totals: Some(totals(1)), stuck: 3 };
+    harness.agent_gets(0, Input::Engine(epoch, stopped));
+    let (reason, stages) = said(&mut harness);
+    assert_eq!(reason, "the user stopped the run (3 operations are stuck in the kernel and were abandoned)");
+    assert_eq!(stages, [0, 1]);
+}
+
+#[test]
+fn a_stage_that_was_done_before_it_could_be_stopped_keeps_its_totals() {
+    let (mut harness, epoch) = stopping();
+    harness.agent_gets(0, Input::Engine(epoch, EngineEvent::StageDone(totals(1))));
+    harness.agent_gets(0, Input::Engine(epoch, EngineEvent::Stopped { totals: None, stuck: 0 }));
+    assert_eq!(said(&mut harness), ("the user stopped the run".to_owned(), vec![0, 1]));
+}
+
+#[test]
+fn a_stage_that_had_failed_before_it_could_be_stopped_keeps_its_totals() {
+    let (mut harness, epoch) = stopping();
+    let failure = Failure::new(FailureClass::Storage, "input/output error", "");
+    let failed = EngineEvent::Failed { failure, totals: Some(totals(1)) };
+    harness.agent_gets(0, Input::Engine(epoch, failed));
+    harness.agent_gets(0, Input::Engine(epoch, EngineEvent::Stopped { totals: None, stuck: 0 }));
+    assert_eq!(said(&mut harness), ("the user stopped the run".to_owned(), vec![0, 1]));
+}
+
+#[test]
+fn an_engine_that_is_dead_is_not_waited_for_and_not_called_stuck() {
+    // At once, and when it says so only after it was given up.
+    for late in [false, true] {
+        let (mut harness, epoch) = stopping();
+        if late {
+            harness.run_for(4);
+            assert_eq!(harness.hosts[0].machine.unstopped, Some(epoch));
+        }
+        harness.agent_gets(0, Input::Engine(epoch, dead()));
+        assert_eq!(said(&mut harness).1, [0]);
+        assert_eq!(harness.hosts[0].machine.unstopped, None, "the next run hears the true reason");
+    }
+}
+
+#[test]
+fn looking_at_the_storage_may_take_as_long_as_the_controller_waits_for_it() {
+    let mut order = order(&outline(&[("execute", Some(5))]), 1);
+    order.outline.timeouts.progress = Duration::from_secs(100);
+    let outline = Box::new(order.outline.clone());
+    let mut harness = Harness::of(order);
+    harness.hosts[0].engine_hangs = true;
+    harness.begin();
+    harness.run_for(90);
+    assert_eq!(harness.hosts[0].machine.status().state, StateName::ConfigReceived);
+    harness.hosts[0].engine_hangs = false;
+    let epoch = harness.hosts[0].machine.epoch;
+    let validated = EngineEvent::Validated { outline, capabilities: Box::default() };
+    harness.agent_gets(0, Input::Engine(epoch, validated));
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted);
+}
+
+#[test]
+fn looking_at_the_storage_for_ever_is_ended_by_the_controller_or_with_it() {
+    for alive in [true, false] {
+        let mut harness = Harness::new(1);
+        harness.hosts[0].engine_hangs = true;
+        harness.begin();
+        harness.run_for(10);
+        if alive {
+            assert_eq!(harness.finish().exit, ExitCode::TimedOut);
+            assert!(harness.said("has not accepted the configuration for 30 s"), "{:?}", harness.notices);
+        } else {
+            harness.kill_controller(false);
+            harness.run_for(40);
+        }
+        let state = harness.hosts[0].machine.status();
+        assert!(state.run.is_none(), "{state:?}");
+    }
+}
