@@ -14,6 +14,7 @@ mod files;
 mod fold;
 pub mod journal;
 mod kept;
+mod memory;
 mod merge;
 mod record;
 mod run;
@@ -27,6 +28,7 @@ pub use directory::{Condition, Directory, JOURNAL, PathError, RUNNING, condition
 pub use files::rebuild;
 pub use journal::ReadError;
 pub use kept::{KEPT, KEPT_MAX, keep, kept_runs};
+pub use memory::Memory;
 pub use merge::{MergeError, merge};
 pub use record::{
     AgentEntry, AgentRecord, Event, FORMAT, Header, KeptHeader, Record, Severity, StageEntry, Stamp,
