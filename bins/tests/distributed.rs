@@ -4,6 +4,7 @@
 
 mod support;
 
+use iobench::results::Results;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -228,6 +229,34 @@ fn an_interrupt_ends_the_run_within_6_s_with_partial_results() {
     let summary = place.summary();
     assert_eq!(summary["label"], "aborted");
     assert!(count(&summary["stages"][0]["operations"]) > 0, "what was measured is there");
+}
+
+#[test]
+fn a_controller_and_then_an_agent_that_stand_still_for_a_while_fail_nobody_and_lose_nothing() {
+    // Longer than an agent may say nothing, so that it is asked, but within the lease and the time for its answers.
+    const STILL: Duration = Duration::from_secs(4);
+    let place = Place::new();
+    let file = puts(&place, 13);
+    let agents = ["a", "b"].map(|name| Agent::start(&place, name));
+    let limits = "timeouts={lease: 15s, silence: 3s, ping: 2s, ping_tries: 3}";
+    let run = controller(&place, &file, &agents.each_ref(), &["--set", limits, "--set", "interval=500ms"]);
+    until("load", LONG, || (0..2).all(|index| any_file(&data(&place, index).join("put"))));
+    for process in [&run, &agents[0].process] {
+        process.signal("STOP");
+        std::thread::sleep(STILL);
+        process.signal("CONT");
+    }
+    let (code, stdout, stderr) = run.end(LONG);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let results = Results::open(&place.results()).unwrap();
+    assert_eq!(results.losses, Vec::<String>::new());
+    for agent in &results.agents {
+        let told = &agent.outcome;
+        assert_eq!((told.invalid, told.merged, told.missing), (0, 0, 0), "{told:?}");
+    }
+    let [stage] = &results.stages[..] else { panic!("{:?}", results.stages) };
+    assert_eq!(stage.agents.len(), 2);
+    assert!(!stage.series_incomplete(), "the intervals add up to what the agents say in the end");
 }
 
 #[test]
