@@ -4,12 +4,12 @@
 
 mod support;
 
-use iobench::results::{JOURNAL, Record, Source};
+use iobench::results::Record;
 use rustix::fs::{CWD, FileType, mknodat};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Agent, Place, Process, controller, files, iobench, until};
+use support::{Agent, Place, Process, controller, files, interval_of, iobench, journalled, until};
 
 const LONG: Duration = Duration::from_secs(90);
 
@@ -44,20 +44,8 @@ fn hang(results: &Path) -> PathBuf {
     pipe
 }
 
-/// Whether the journal says so.
-fn journalled(results: &Path, what: fn(&Record) -> bool) -> bool {
-    let mut found = false;
-    let source = Source::journal(results.join(JOURNAL));
-    source.each(|record| found |= what(record)).is_ok() && found
-}
-
 fn outcome(record: &Record) -> bool {
     matches!(record, Record::Outcome(_))
-}
-
-fn interval(record: &Record) -> bool {
-    use iobench_core::message::Report;
-    matches!(record, Record::Agent(record) if matches!(record.message.body, Report::Running(_)))
 }
 
 /// The summary is all there, and says that it is nowhere else; a later report finds everything.
@@ -76,7 +64,7 @@ fn a_disk_that_hangs_at_the_end_is_left_at_a_signal_and_the_summary_is_printed()
     let run = run_here(&place, "", &puts(&place, 3));
     let results = begun(&place);
     let pipe = hang(&results);
-    until("the end", LONG, || journalled(&results, outcome));
+    until("the end", LONG, || journalled(&results, outcome) > 0);
     run.signal("INT");
     let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 7, "{stdout}{stderr}");
@@ -89,9 +77,9 @@ fn a_second_signal_ends_an_interrupted_run_whose_disk_hangs_still_with_3() {
     let run = run_here(&place, "", &puts(&place, 600));
     let results = begun(&place);
     let pipe = hang(&results);
-    until("load", LONG, || journalled(&results, interval));
+    until("load", LONG, || journalled(&results, interval_of(0)) > 0);
     run.signal("INT");
-    until("the end", LONG, || journalled(&results, outcome));
+    until("the end", LONG, || journalled(&results, outcome) > 0);
     run.signal("TERM");
     let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 3, "{stdout}{stderr}");
@@ -105,7 +93,7 @@ fn two_signals_end_a_controller_whose_agent_and_disk_both_hang() {
     let run = controller(&place, &puts(&place, 600), &[&agent], &[]);
     let results = begun(&place);
     let pipe = hang(&results);
-    until("load", LONG, || journalled(&results, interval));
+    until("load", LONG, || journalled(&results, interval_of(0)) > 0);
     agent.process.signal("STOP");
     run.signal("INT");
     run.signal("TERM");
@@ -122,7 +110,7 @@ fn sigterm_ends_a_controller_as_ctrl_c_does() {
     let agent = Agent::start(&place, "a");
     let run = controller(&place, &puts(&place, 600), &[&agent], &[]);
     let results = begun(&place);
-    until("load", LONG, || journalled(&results, interval));
+    until("load", LONG, || journalled(&results, interval_of(0)) > 0);
     run.signal("TERM");
     let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 3, "{stderr}");
@@ -137,7 +125,7 @@ fn a_signal_that_was_ignored_when_the_process_began_stays_ignored() {
     let place = Place::new();
     let run = run_here(&place, "trap '' INT TERM HUP;", &puts(&place, 2));
     let results = begun(&place);
-    until("load", LONG, || journalled(&results, interval));
+    until("load", LONG, || journalled(&results, interval_of(0)) > 0);
     for signal in ["INT", "TERM", "HUP"] {
         run.signal(signal);
     }
@@ -151,7 +139,7 @@ fn an_agent_that_is_told_to_end_keeps_its_results_before_it_does() {
     let mut agent = Agent::start(&place, "a");
     let run = controller(&place, &puts(&place, 600), &[&agent], &[]);
     let results = begun(&place);
-    until("load", LONG, || journalled(&results, interval));
+    until("load", LONG, || journalled(&results, interval_of(0)) > 0);
     // Killed: nobody confirms anything any more.
     drop(run);
     agent.process.signal("TERM");
