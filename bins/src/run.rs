@@ -1,23 +1,25 @@
 //! Carries out a run: the controller with its journal and its person, and, on one host, the agent as well.
 
+mod journal;
+mod told;
+
 use crate::drive::agent::{Ports as AgentPorts, engine_events};
-use crate::drive::controller::{Handle, Ports, Results};
+use crate::drive::controller::{Handle, Ports};
 use crate::drive::{self, Clock, Inbox, SystemClock};
 use crate::grpc::{self, Dial};
-use crate::results::{Event, Finished, Header, Persisted, ResultsWriter};
-use crate::signals::when_told_to_end;
-use crate::ui::{self, LogAgent, Plain};
+use crate::results::{Finished, Header};
+use crate::ui::{LogAgent, Plain};
 use anyhow::Context;
 use iobench_backends::{LocalEngine, host};
 use iobench_core::agent::Agent;
 use iobench_core::config::Run;
-use iobench_core::controller::{AgentSpec, Lead, Notice, Order};
-use iobench_core::message::{AgentIndex, AgentMessage, Report, RunId};
-use iobench_core::time::Now;
+use iobench_core::controller::{AgentSpec, Lead, Order};
+use iobench_core::message::RunId;
 use iobench_proto::{Description, PROTOCOL};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use journal::Journal;
+use std::path::PathBuf;
 use std::time::Duration;
+use told::Told;
 use tonic::transport::Server;
 
 /// Controller and agent of one process end together: neither can lose the other, however long the process is stopped.
@@ -102,78 +104,14 @@ async fn conduct(
     };
     let inbox = Inbox::default();
     let handle = Handle::of(&inbox);
-    // Before anything is made. A second signal ends the run at once.
-    let interrupt = handle.clone();
-    when_told_to_end(move || interrupt.interrupt())?;
+    // Before anything is made.
+    let told = Told::from_now_on(&handle)?;
     let header = Header::new(&order, &job.run, clock.now());
-    let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
-    let results = Journal { writer: begin_results(&job.results, header, handle)?, ids, measured: false };
+    let results = Journal::begin(job.results, header, handle, &told).await?;
     let observer = Plain::new(order.outline.clone(), job.quiet);
     let ports = Ports { clock, dial, results, observer };
     let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
-    let Journal { writer, measured, .. } = journal;
-    let finished = tokio::task::spawn_blocking(|| writer.finish(outcome)).await;
-    let finished = finished.context("writing the results failed")?;
-    Ok(if measured || finished.failure.is_some() { finished } else { without_an_empty_shell(finished) })
-}
-
-/// A run of which no stage ever reported has measured nothing: its directory would only be in the way.
-fn without_an_empty_shell(mut finished: Finished) -> Finished {
-    if let Some(directory) = finished.directory.take()
-        && let Err(error) = std::fs::remove_dir_all(&directory)
-    {
-        tracing::warn!("nothing was measured, but {} cannot be removed: {error}", directory.display());
-    }
-    finished
-}
-
-/// A journal on disk; where there can be none, the run goes on and its summary is printed.
-fn begin_results(parent: &Path, header: Header, handle: Handle) -> anyhow::Result<ResultsWriter> {
-    let persisted = |handle: Handle| -> Persisted {
-        Box::new(move |agent, sequence, result| handle.persisted(agent, sequence, result))
-    };
-    ResultsWriter::create(parent, header.clone(), persisted(handle.clone())).or_else(|error| {
-        let cause = error.to_string();
-        let text = format!("error: {cause}; the run goes on, and its summary will be printed\n");
-        ui::stderr().write_all(text.as_bytes()).ok();
-        ResultsWriter::detached(header, cause, persisted(handle))
-            .context("the results thread cannot be started")
-    })
-}
-
-/// The journal as the controller's port.
-struct Journal {
-    writer: ResultsWriter,
-    ids: Vec<String>,
-    /// Whether anything was handed over that was measured.
-    measured: bool,
-}
-
-impl Journal {
-    fn name(&self, agent: Option<AgentIndex>) -> &str {
-        agent.and_then(|agent| self.ids.get(agent.0 as usize)).map_or("controller", String::as_str)
-    }
-}
-
-impl Results for Journal {
-    fn persist(&mut self, now: Now, agent: AgentIndex, message: AgentMessage) {
-        self.measured |= match &message.body {
-            Report::Running(_) | Report::StageDone(_) => true,
-            Report::Completed { totals } | Report::Error { totals, .. } | Report::Aborted { totals, .. } => {
-                !totals.is_empty()
-            }
-            _ => false,
-        };
-        self.writer.persist(agent, now, message);
-    }
-
-    fn transition(&mut self, now: Now, who: Option<AgentIndex>, from: &str, to: &str) {
-        self.writer.event(Event::transition(now, self.name(who), from, to));
-    }
-
-    fn notice(&mut self, now: Now, notice: &Notice) {
-        self.writer.event(Event::notice(now, self.name(notice.agent), notice));
-    }
+    journal.finish(outcome, &told).await
 }
 
 /// How the agent of this process introduces itself.

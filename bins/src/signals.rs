@@ -1,29 +1,33 @@
 //! What the operating system tells a process.
 
 use std::io;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Calls `end` at each SIGINT, SIGTERM and SIGHUP (a terminal that was closed) from now on. What the process was
-/// started to ignore, as with `nohup`, stays ignored.
+/// started to ignore, as with `nohup` or in the background of a script, stays ignored.
 pub fn when_told_to_end(end: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = if ignores(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
+    let mut interrupt = unless_ignored(SignalKind::interrupt())?;
+    let mut terminate = unless_ignored(SignalKind::terminate())?;
+    let mut hangup = unless_ignored(SignalKind::hangup())?;
     tokio::spawn(async move {
-        let mut hung_up = async || match &mut hangup {
-            Some(hangup) => hangup.recv().await,
-            None => std::future::pending().await,
-        };
         loop {
             tokio::select! {
-                Some(()) = interrupt.recv() => end(),
-                Some(()) = terminate.recv() => end(),
-                Some(()) = hung_up() => end(),
+                Some(()) = next(&mut interrupt) => end(),
+                Some(()) = next(&mut terminate) => end(),
+                Some(()) = next(&mut hangup) => end(),
                 else => return,
             }
         }
     });
     Ok(())
+}
+
+fn unless_ignored(kind: SignalKind) -> io::Result<Option<Signal>> {
+    if ignores(kind) { Ok(None) } else { signal(kind).map(Some) }
+}
+
+async fn next(signal: &mut Option<Signal>) -> Option<()> {
+    signal.as_mut()?.recv().await
 }
 
 /// Whether the process was started so that it ignores this signal; see `SigIgn` in proc_pid_status(5).

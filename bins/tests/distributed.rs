@@ -4,10 +4,14 @@
 
 mod support;
 
+use iobench::results::Results;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use support::{Agent, Place, Process, controller, controller_with_results, files, held, iobench, until};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use support::{
+    Agent, Place, Process, controller, controller_with_results, files, held, interval_of, iobench,
+    journalled, until,
+};
 
 const LONG: Duration = Duration::from_secs(90);
 
@@ -74,13 +78,12 @@ fn three_agents_start_together_and_the_whole_is_the_sum_of_its_parts() {
     let file = puts(&place, 3);
     let agents = three(&place);
     let run = controller(&place, &file, &agents.each_ref(), &[]);
-    let began: Vec<Instant> = std::thread::scope(|scope| {
+    let seen: Vec<SystemTime> = std::thread::scope(|scope| {
         let watch = |index| {
             let place = &place;
             scope.spawn(move || {
-                let directory = || data(place, index).join("put");
-                until("the first object", Duration::from_secs(60), || any_file(&directory()));
-                Instant::now()
+                until("the first object", LONG, || any_file(&data(place, index).join("put")));
+                SystemTime::now()
             })
         };
         let watchers = [watch(0), watch(1), watch(2)];
@@ -88,19 +91,23 @@ fn three_agents_start_together_and_the_whole_is_the_sum_of_its_parts() {
     });
     let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 0, "{stdout}{stderr}");
-    let spread = *began.iter().max().unwrap() - *began.iter().min().unwrap();
-    assert!(spread <= Duration::from_millis(250), "{spread:?}");
+
+    // How late anyone is depends on the host; that nobody is early, and that what is told is so, does not.
+    let results = Results::open(&place.results()).unwrap();
+    let [start] = &results.outcome.starts[..] else { panic!("{:?}", results.outcome) };
+    for (seen, skew) in seen.iter().zip(&start.skews) {
+        let skew = skew.unwrap();
+        let bound = i64::try_from(skew.bound).unwrap();
+        assert!(skew.nanos >= -bound, "nobody begins before the instant: {skew:?}");
+        let seen = i64::try_from(seen.duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
+        let told = i64::try_from(start.unix.0).unwrap() + skew.nanos - bound;
+        assert!(seen >= told, "seen at {seen}, told to begin at {told}: {skew:?}");
+    }
+    assert_eq!(start.skews.len(), 3);
 
     let summary = place.summary();
     let stage = &summary["stages"][0];
     let parts = stage["agents"].as_array().unwrap();
-    let skews: Vec<f64> = parts.iter().map(|part| part["start_skew_us"].as_f64().unwrap()).collect();
-    for (index, skew) in skews.iter().enumerate() {
-        let seen = began[index].saturating_duration_since(began[0]).as_secs_f64()
-            - began[0].saturating_duration_since(began[index]).as_secs_f64();
-        let told = (skew - skews[0]) / 1e6;
-        assert!((seen - told).abs() < 0.1, "agent {index}: seen {seen} s, told {told} s after agent 0");
-    }
     let whole = count(&stage["operations"]);
     let sum: u64 = parts.iter().map(|part| count(&part["operations"])).sum();
     assert!(whole > 0 && whole == sum, "{whole} {sum}");
@@ -116,11 +123,11 @@ fn three_agents_start_together_and_the_whole_is_the_sum_of_its_parts() {
 #[test]
 fn when_an_agent_is_killed_the_others_go_on_and_the_result_is_partial() {
     let place = Place::new();
-    let file = puts(&place, 6);
+    let file = puts(&place, 8);
     let [a, mut b, c] = three(&place);
     let run = controller(&place, &file, &[&a, &b, &c], &[]);
     until("load", LONG, || (0..3).all(|index| any_file(&data(&place, index).join("put"))));
-    std::thread::sleep(Duration::from_secs(2));
+    until("two intervals", LONG, || journalled(&place.results(), interval_of(1)) >= 2);
     b.process.child.kill().unwrap();
     let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 2, "{stdout}{stderr}");
@@ -145,14 +152,12 @@ fn controller_is_killed(file: fn(&Place) -> PathBuf, kept: bool) {
     run.child.kill().unwrap();
     run.child.wait().unwrap();
     let state = |agent: &Agent| describe(&agent.address);
-    until("idle agents", Duration::from_secs(30), || {
-        agents.iter().all(|agent| state(agent).contains("IDLE"))
-    });
+    until("idle agents", LONG, || agents.iter().all(|agent| state(agent).contains("IDLE")));
     let before = newest_change(&place.path().join("data"));
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(newest_change(&place.path().join("data")), before, "no load without a controller");
     if kept {
-        assert!(agents.iter().all(|agent| agent.kept().len() == 1), "each keeps its own results");
+        until("each keeps its own results", LONG, || agents.iter().all(|agent| agent.kept().len() == 1));
         let (code, merged, error) = iobench(&["merge", agents[0].kept()[0].to_str().unwrap()]);
         assert_eq!(code, 0, "{merged}{error}");
     }
@@ -174,7 +179,7 @@ fn describe(address: &str) -> String {
 }
 
 /// When anything below was last written or created.
-fn newest_change(directory: &Path) -> std::time::SystemTime {
+fn newest_change(directory: &Path) -> SystemTime {
     let own = std::fs::metadata(directory).unwrap().modified().unwrap();
     let below = std::fs::read_dir(directory).unwrap().flatten().map(|entry| {
         if entry.path().is_dir() {
@@ -212,22 +217,49 @@ fn a_terminal_that_is_held_stops_neither_the_controller_nor_an_agent() {
 }
 
 #[test]
-fn an_interrupt_ends_the_run_within_6_s_with_partial_results() {
+fn an_interrupt_ends_the_run_with_partial_results_as_soon_as_all_have_answered() {
     let place = Place::new();
     let file = puts(&place, 60);
     let agents = three(&place);
-    let run = controller(&place, &file, &agents.each_ref(), &[]);
+    // Longer than it is waited for: who has answered is not waited for.
+    let run = controller(&place, &file, &agents.each_ref(), &["--set", "timeouts.abort_wait=600s"]);
     until("load", LONG, || any_file(&data(&place, 0).join("put")));
-    std::thread::sleep(Duration::from_millis(2500));
+    until("an interval", LONG, || journalled(&place.results(), interval_of(0)) > 0);
     run.signal("INT");
-    let pressed = Instant::now();
     let (code, stdout, _) = run.end(LONG);
     assert_eq!(code, 3);
-    assert!(pressed.elapsed() <= Duration::from_secs(6), "{:?}", pressed.elapsed());
     assert!(stdout.starts_with("ABORTED"), "{stdout}");
     let summary = place.summary();
     assert_eq!(summary["label"], "aborted");
     assert!(count(&summary["stages"][0]["operations"]) > 0, "what was measured is there");
+}
+
+#[test]
+fn a_controller_and_then_an_agent_that_stand_still_for_a_while_fail_nobody_and_lose_nothing() {
+    // Longer than an agent may say nothing, so that it is asked, but within the lease and the time for its answers.
+    const STILL: Duration = Duration::from_secs(4);
+    let place = Place::new();
+    let file = puts(&place, 13);
+    let agents = ["a", "b"].map(|name| Agent::start(&place, name));
+    let limits = "timeouts={lease: 15s, silence: 3s, ping: 2s, ping_tries: 3}";
+    let run = controller(&place, &file, &agents.each_ref(), &["--set", limits, "--set", "interval=500ms"]);
+    until("load", LONG, || (0..2).all(|index| any_file(&data(&place, index).join("put"))));
+    for process in [&run, &agents[0].process] {
+        process.signal("STOP");
+        std::thread::sleep(STILL);
+        process.signal("CONT");
+    }
+    let (code, stdout, stderr) = run.end(LONG);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let results = Results::open(&place.results()).unwrap();
+    assert_eq!(results.losses, Vec::<String>::new());
+    for agent in &results.agents {
+        let told = &agent.outcome;
+        assert_eq!((told.invalid, told.merged, told.missing), (0, 0, 0), "{told:?}");
+    }
+    let [stage] = &results.stages[..] else { panic!("{:?}", results.stages) };
+    assert_eq!(stage.agents.len(), 2);
+    assert!(!stage.series_incomplete(), "the intervals add up to what the agents say in the end");
 }
 
 #[test]
@@ -291,13 +323,13 @@ fn results_that_cannot_be_written_are_printed() {
     assert_eq!(code, 7, "{stderr}");
     assert!(stdout.starts_with("COMPLETE") && stdout.contains("put"), "{stdout}");
     assert!(stderr.contains(no_directory.to_str().unwrap()), "{stderr}");
-    until("kept results", Duration::from_secs(15), || agent.kept().len() == 1);
+    until("kept results", LONG, || agent.kept().len() == 1);
 }
 
 #[test]
 fn a_second_controller_is_told_who_holds_the_agent() {
     let place = Place::new();
-    let file = puts(&place, 5);
+    let file = puts(&place, 10);
     let agent = Agent::start(&place, "a");
     let first = controller(&place, &file, &[&agent], &[]);
     until("load", LONG, || any_file(&data(&place, 0).join("put")) || any_file(&place.path().join("data")));
@@ -315,10 +347,10 @@ fn an_agent_that_is_told_to_end_stops_its_load_and_delivers_what_it_has() {
     let place = Place::new();
     let file = puts(&place, 30);
     let [a, mut b, c] = three(&place);
-    let run = controller(&place, &file, &[&a, &b, &c], &["--set", "duration=5s"]);
+    let run = controller(&place, &file, &[&a, &b, &c], &["--set", "duration=8s"]);
     until("load", LONG, || (0..3).all(|index| any_file(&data(&place, index).join("put"))));
     b.process.signal("TERM");
-    assert!(b.process.wait(Duration::from_secs(15)).success());
+    assert!(b.process.wait(LONG).success());
     let (code, _, stderr) = run.end(LONG);
     assert_eq!(code, 2, "{stderr}");
     assert!(b.kept().is_empty(), "the controller has confirmed its results");

@@ -6,8 +6,10 @@ mod support;
 
 use serde_json::Value;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{Place, Process, files, iobench, json};
+
+const LONG: Duration = Duration::from_secs(90);
 
 /// A small run in the test's directory.
 fn small(place: &Place, extra: &str) -> std::path::PathBuf {
@@ -214,21 +216,18 @@ fn a_read_only_directory_is_refused() {
 fn ten_megabytes_of_aliases_are_refused_at_once() {
     let place = Place::new();
     let file = place.file("bomb.yaml", &format!("a: &a [x]\nb: [{}*a]\n", "*a, ".repeat(2_500_000)));
-    let began = Instant::now();
     let (code, _, stderr) = run(&place, &file, &[]);
     assert_eq!(code, 5, "{stderr}");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(stderr.contains("more than 1024 KiB"), "they are not even parsed: {stderr}");
 }
 
 #[test]
 fn a_configuration_without_an_end_is_refused_at_once() {
-    let began = Instant::now();
     for arguments in [["check", "/dev/zero"], ["run", "/dev/zero"], ["check", "/"]] {
         let (code, stdout, stderr) = iobench(&arguments);
         assert_eq!((code, &*stdout), (5, ""), "{arguments:?}: {stderr}");
         assert!(stderr.contains("it is neither a file") || stderr.contains("it is a directory"), "{stderr}");
     }
-    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -278,7 +277,7 @@ fn running(place: &Place, shell: &str, seconds: u32, more: &str) -> Process {
     command.arg(place.path().join("results"));
     let run =
         Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()));
-    support::until("load", Duration::from_secs(20), || files(&place.path().join("data/new")) > 0);
+    support::until("load", LONG, || files(&place.path().join("data/new")) > 0);
     run
 }
 
@@ -290,7 +289,7 @@ fn an_interrupted_run_removes_half_written_objects_and_keeps_its_results() {
         let run = running(&place, "", 60, "");
         std::thread::sleep(Duration::from_millis(1500));
         run.signal(signal);
-        let (code, stdout, stderr) = run.end(Duration::from_secs(10));
+        let (code, stdout, stderr) = run.end(LONG);
         assert_eq!(code, 3, "{signal}: {stderr}");
         assert!(stdout.starts_with("ABORTED"), "{stdout}");
         for entry in std::fs::read_dir(place.path().join("data/new")).unwrap().flatten() {
@@ -304,7 +303,7 @@ fn a_run_that_was_started_to_outlive_its_terminal_does() {
     let place = Place::new();
     let run = running(&place, "trap '' HUP;", 3, "");
     run.signal("HUP");
-    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 0, "{stdout}{stderr}");
 }
 
@@ -315,7 +314,7 @@ fn a_run_that_is_stopped_longer_than_a_lease_goes_on_and_says_so() {
     run.signal("STOP");
     std::thread::sleep(Duration::from_secs(4));
     run.signal("CONT");
-    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.contains("this tool stood still for "), "{stdout}");
 }
@@ -323,10 +322,10 @@ fn a_run_that_is_stopped_longer_than_a_lease_goes_on_and_says_so() {
 #[test]
 fn a_results_directory_that_vanishes_is_written_again() {
     let place = Place::new();
-    let run = running(&place, "", 2, "");
+    let run = running(&place, "", 4, "");
     std::thread::sleep(Duration::from_millis(500));
     std::fs::remove_dir_all(place.path().join("results")).unwrap();
-    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 0, "{stdout}{stderr}");
     let (code, report, stderr) = iobench(&["report", place.results().to_str().unwrap()]);
     assert_eq!((code, report), (0, stdout), "{stderr}");
@@ -335,10 +334,10 @@ fn a_results_directory_that_vanishes_is_written_again() {
 #[test]
 fn a_results_directory_that_cannot_be_written_again_costs_no_number() {
     let place = Place::new();
-    let run = running(&place, "", 2, "");
+    let run = running(&place, "", 4, "");
     std::fs::remove_dir_all(place.path().join("results")).unwrap();
     place.file("results", "in the way");
-    let (code, stdout, stderr) = run.end(Duration::from_secs(30));
+    let (code, stdout, stderr) = run.end(LONG);
     assert_eq!(code, 7, "{stderr}");
     assert!(
         stdout.starts_with("COMPLETE") && stdout.contains("\nget ") && stdout.contains("RESULTS NOT WRITTEN"),
@@ -362,7 +361,7 @@ fn a_limit_on_the_size_of_files_is_like_a_full_disk() {
         command.arg(env!("CARGO_BIN_EXE_iobench")).arg("run").arg(&file).arg("--results").arg(&results);
         let (null, piped) = (std::process::Stdio::null, std::process::Stdio::piped);
         command.stdin(null()).stdout(piped()).stderr(piped());
-        let (code, stdout, stderr) = Process::start(&mut command).end(Duration::from_secs(60));
+        let (code, stdout, stderr) = Process::start(&mut command).end(LONG);
         assert_eq!(code, 7, "{blocks}: {stdout}{stderr}");
         assert!(stdout.contains("NOT WRITTEN") && stdout.contains("File too large"), "{blocks}: {stdout}");
         assert!(stdout.starts_with("COMPLETE"), "{blocks}: {stdout}");
@@ -401,7 +400,7 @@ fn a_full_standard_output_is_said() {
     command.arg("run").arg(&file).arg("--results").arg(place.path());
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let run = Process::start(command.stdout(full).stderr(std::process::Stdio::piped()));
-    let (code, _, stderr) = run.end(Duration::from_secs(30));
+    let (code, _, stderr) = run.end(LONG);
     assert_eq!(code, 7);
     assert!(stderr.contains("cannot write to standard output"), "{stderr}");
 }
@@ -415,7 +414,7 @@ fn a_closed_pipe_is_no_error() {
     let mut run =
         Process::start(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()));
     drop(run.child.stdout.take());
-    assert_eq!(run.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(run.wait(LONG).code(), Some(0));
 }
 
 /// Peak resident size of a run over so many computed keys, KiB.

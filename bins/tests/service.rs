@@ -3,7 +3,9 @@
 mod support;
 
 use iobench::grpc::{Tcp, describe};
-use support::{Agent, Place};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use support::{Agent, Place, Process};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -29,7 +31,7 @@ async fn an_idle_agent_describes_itself_and_is_healthy() {
 
 #[test]
 fn nobody_at_the_address_is_said_with_exit_4() {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
     let output = command.args(["describe", "127.0.0.[1-2]:1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -37,4 +39,17 @@ fn nobody_at_the_address_is_said_with_exit_4() {
         assert!(stderr.contains(&format!("{address} cannot be reached")), "{stderr}");
     }
     assert!(stderr.contains("refused"), "{stderr}");
+}
+
+#[test]
+fn a_second_agent_on_the_same_port_says_so_with_exit_5() {
+    let place = Place::new();
+    let first = Agent::start(&place, "a");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-agent"));
+    command.args(["--listen", &first.address, "--state-dir"]).arg(place.path().join("second"));
+    let second = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (code, stdout, stderr) = second.end(Duration::from_secs(60));
+    assert_eq!((code, &*stdout), (5, ""), "{stderr}");
+    let said = format!("error: cannot listen on {}; is another agent running there?", first.address);
+    assert!(stderr.contains(&said), "{stderr}");
 }

@@ -7,7 +7,7 @@ mod support;
 use iobench_servers::{Authority, Fault, Proxy, Refused, Rule, S3sFs};
 use serde_json::Value;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{Place, Process, json, until};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -198,14 +198,14 @@ fn retries_end_and_the_operation_has_failed_once() {
 #[test]
 fn a_store_that_asks_for_a_pause_gets_it_and_no_latency_holds_it() {
     let scene = Scene::new();
-    scene.break_gets(Rule::new(Fault::too_many_requests(1)).first(1));
+    scene.break_gets(Rule::new(Fault::too_many_requests(3)).first(1));
     let retry = "retry_on_error: true, initial_retry_delay_ms: 1, operation_timeout: 20s";
-    let ended = scene.run(&[GETS], retry, &["--set", "duration=1500ms"]);
+    let ended = scene.run(&[GETS], retry, &["--set", "duration=6s"]);
     assert_eq!((ended.code, ended.errors()), (0, vec![]), "{}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.number("retries"), 1);
     let lost = ended.stage()["retry_time_s"].as_f64().unwrap();
-    assert!((1.0..1.5).contains(&lost), "{lost} s");
-    assert!(ended.row("get")["service_us"]["max"].as_f64().unwrap() < 1e6, "{}", ended.row("get"));
+    assert!((3.0..6.0).contains(&lost), "{lost} s");
+    assert!(ended.row("get")["service_us"]["max"].as_f64().unwrap() < 3e6, "{}", ended.row("get"));
     ended.agrees_with(scene.gets());
 }
 
@@ -239,10 +239,9 @@ fn a_stalled_body_is_given_up_in_time() {
 fn credentials_that_expire_end_the_run_as_the_error_policy_says() {
     let scene = Scene::new();
     scene.proxy.add(Rule::new(Fault::expired_credentials()).method("GET").path("/prepared-").from(20));
-    let begun = Instant::now();
+    // Longer than it is waited for.
     let ended =
-        scene.run(&[GETS], "max_total_errors: 10, error_rate_threshold: 1000", &["--set", "duration=60s"]);
-    assert!(begun.elapsed() < Duration::from_secs(30), "it does not go on for a minute");
+        scene.run(&[GETS], "max_total_errors: 10, error_rate_threshold: 1000", &["--set", "duration=600s"]);
     assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.errors(), [("get", "denied", 403, 11)], "{}", ended.stage());
     assert_eq!(ended.count("get"), 19, "what was measured before is kept");
@@ -253,7 +252,7 @@ fn credentials_that_expire_end_the_run_as_the_error_policy_says() {
 #[test]
 fn a_service_that_goes_away_in_the_middle_is_the_network() {
     let mut scene = Scene::new();
-    let run = scene.start(&[GETS], PATIENT, &["--set", "duration=2s"]);
+    let run = scene.start(&[GETS], PATIENT, &["--set", "duration=5s"]);
     until("load", LONG, || scene.gets() > 20);
     scene.proxy = Proxy::start(scene.server.address());
     let ended = scene.end(run);

@@ -171,7 +171,9 @@ fn what_two_agents_did_is_what_the_server_has() {
     assert_eq!(work["errors"], Value::Array(Vec::new()), "{stdout}");
     let (gets, puts) = (count(work, "get"), count(work, "put"));
     let share = gets as f64 / (gets + puts) as f64;
-    assert!((0.6..0.8).contains(&share), "{gets} gets and {puts} puts");
+    // More than four times the standard deviation, however few a slow host has done.
+    let near_enough = (2.0 / ((gets + puts) as f64).sqrt()).max(0.1);
+    assert!((share - 0.7).abs() < near_enough, "{gets} gets and {puts} puts");
 
     // What was in flight when the time was up may have arrived, and is told.
     let cancelled = work["cancelled"].as_u64().unwrap();

@@ -70,7 +70,8 @@ fn a_run_over_mutual_tls_completes_and_strangers_are_refused() {
 
     let (code, _, stderr) = with(&["--tls-ca", ours.path()]);
     assert_eq!(code, 4, "{stderr}");
-    assert!(stderr.contains("wants a client certificate"), "{stderr}");
+    // As the agent's alert says, or as is guessed where the end of the connection overtakes it.
+    assert!(stderr.contains("a client certificate"), "{stderr}");
 
     let (code, _, stderr) = with(&[]);
     assert_eq!(code, 4, "{stderr}");

@@ -29,7 +29,7 @@ fn servers_end_with_a_process_that_is_killed() {
     assert!(addresses.iter().all(|address| TcpStream::connect(address).is_ok()), "{addresses:?}");
     victim.kill().unwrap();
     victim.wait().unwrap();
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while addresses.iter().any(|address| TcpStream::connect(address).is_ok()) {
         assert!(Instant::now() < end, "a server lives on at {addresses:?}");
         std::thread::sleep(Duration::from_millis(10));

@@ -5,7 +5,7 @@ use super::{REJECTED, block_on, output, parse};
 use crate::drive::agent::{Event, Ports, engine_events};
 use crate::drive::{self, Inbox, Local, SystemClock};
 use crate::grpc::{self, tls::ServerTls};
-use crate::results;
+use crate::results::{self, Keeper};
 use crate::run::description;
 use crate::signals::when_told_to_end;
 use crate::ui::LogAgent;
@@ -13,13 +13,19 @@ use anyhow::Context;
 use clap::Parser;
 use iobench_backends::LocalEngine;
 use iobench_core::agent::{Agent, KeptRun};
+use iobench_core::message::RunId;
 use iobench_core::time::Now;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use tonic::transport::Server;
 use tracing::{error, info, warn};
+
+/// So long a disk may take at the end to keep what no controller has confirmed.
+const KEEPING: Duration = Duration::from_secs(10);
 
 /// Do the work of a benchmark on this host, run after run
 #[derive(Parser, Debug)]
@@ -83,19 +89,38 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
     // It stops its run and tells its controller first.
     let told: Local<Event> = inbox.local();
     when_told_to_end(move || told.send(Event::Shutdown))?;
+    let keeper = {
+        let state = state.clone();
+        Keeper::start(move |now, run| keep(&state, now, &run))
+    };
+    let keeper = keeper.context("the thread that keeps results cannot be started")?;
+    let queue = keeper.queue();
     let ports = Ports {
         clock,
         engine: LocalEngine::new(clock.origin(), engine_events(&inbox)),
         observer: LogAgent,
-        keep: move |now, run| keep(&state, now, &run),
+        keep: move |now, run: KeptRun| {
+            let id = run.run;
+            if !queue.keep(now, run) {
+                not_kept(id, "too many wait for the disk already; look at the disk of --state-dir");
+            }
+        },
         description: description(""),
     };
     print(&format!("iobench-agent {} listening on {bound}\n", env!("CARGO_PKG_VERSION")));
     let serving = grpc::serve(server, incoming, inbox.local(), inbox.remote());
-    tokio::select! {
+    let ended = tokio::select! {
         () = drive::agent::run(Agent::new(), inbox, ports) => Ok(()),
         served = serving => served.context("the server ended"),
+    };
+    if !keeper.finish_within(KEEPING).await {
+        error!(
+            "results that no controller confirmed are not kept: {} takes longer than {} s; look at that disk",
+            state.display(),
+            KEEPING.as_secs()
+        );
     }
+    ended
 }
 
 fn server_tls(cli: &Cli) -> Option<ServerTls> {
@@ -118,8 +143,10 @@ fn keep(state: &Path, now: Now, run: &KeptRun) {
             run.run,
             path.display()
         ),
-        Err(error) => {
-            error!("no controller confirmed the results of run {}, and they cannot be kept: {error}", run.run)
-        }
+        Err(error) => not_kept(run.run, error),
     }
+}
+
+fn not_kept(run: RunId, why: impl Display) {
+    error!("no controller confirmed the results of run {run}, and they cannot be kept: {why}");
 }

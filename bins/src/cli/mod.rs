@@ -29,18 +29,49 @@ fn parse<P: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<P, 
     })
 }
 
-/// Runs a program's asynchronous part on this thread.
+/// Runs a program's asynchronous part on this thread. What it has left behind in others (a name that is being looked
+/// up, a disk that does not answer) is not waited for.
 fn block_on<F: Future>(future: F) -> Result<F::Output, ExitCode> {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => Ok(runtime.block_on(async {
-            limits::fail_writes_beyond_the_largest_file();
-            future.await
-        })),
+        Ok(runtime) => {
+            let output = runtime.block_on(async {
+                limits::fail_writes_beyond_the_largest_file();
+                future.await
+            });
+            runtime.shutdown_background();
+            Ok(output)
+        }
         Err(error) => {
             output::complain(format!(
                 "the program cannot begin: {error}; look at `ulimit -n` and `ulimit -u`"
             ));
             Err(ExitCode::FAILURE)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::block_on;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_keep_the_program_from_ending() {
+        let (_held, hang) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let output = block_on(async {
+                let (begun, begins) = tokio::sync::oneshot::channel();
+                tokio::task::spawn_blocking(move || {
+                    begun.send(()).unwrap();
+                    hang.recv()
+                });
+                begins.await
+            });
+            ended.send(output).unwrap();
+        });
+        let output = end.recv_timeout(Duration::from_secs(60)).expect("it has ended");
+        assert!(matches!(output, Ok(Ok(()))));
     }
 }

@@ -114,7 +114,7 @@ impl<E: Engine, K: FnMut(Now, KeptRun)> Edge<Agent> for AgentEdge<E, K> {
             }
             Event::Received(id, message) => Input::Received(id, message),
             Event::Closed(id, gone) => {
-                self.streams.remove(&id);
+                self.end(id);
                 Input::Closed(id, gone)
             }
             Event::Engine(epoch, event) => Input::Engine(epoch, event),
@@ -136,12 +136,7 @@ impl<E: Engine, K: FnMut(Now, KeptRun)> Edge<Agent> for AgentEdge<E, K> {
                     self.local.send(Event::Closed(id, Gone::Overflow));
                 }
             }
-            Output::Close(id) => {
-                // Dropping the sender ends our side once everything queued has been sent.
-                if let Some((_, pump)) = self.streams.remove(&id) {
-                    pump.abort();
-                }
-            }
+            Output::Close(id) => self.end(id),
             Output::Engine(epoch, command) => self.engine.command(epoch, command),
             Output::Keep(run) => (self.keep)(now, *run),
             Output::Entered { .. } | Output::Warn(_) => {}
@@ -156,9 +151,62 @@ impl<E: Engine, K: FnMut(Now, KeptRun)> Edge<Agent> for AgentEdge<E, K> {
 }
 
 impl<E, K> AgentEdge<E, K> {
+    /// Forgets a stream. Dropping the sender ends our side once everything queued has been sent; nothing is heard from
+    /// the other one any more, even if it goes on talking.
+    fn end(&mut self, id: StreamId) {
+        if let Some((_, pump)) = self.streams.remove(&id) {
+            pump.abort();
+        }
+    }
+
     fn describe(&self, machine: &Agent, now: Now) -> Description {
         let status = machine.status();
         let current = status.run.map(|(run, since)| CurrentRun { run, age: now.mono.since(since.mono) });
         Description { state: status.state.as_str().to_owned(), current, ..self.description.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grpc::testing::open_stream;
+    use crate::results::testing::{RUN, at};
+    use iobench_core::engine::EngineCommand;
+    use iobench_core::message::{Report, Session};
+    use iobench_core::time::Mono;
+    use std::time::Duration;
+
+    struct Idle;
+
+    impl Engine for Idle {
+        fn command(&mut self, _: Epoch, _: EngineCommand) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_stopped_reading_is_not_listened_to_any_more() {
+        let mut inbox = Inbox::default();
+        let mut edge = AgentEdge {
+            local: inbox.local(),
+            remote: inbox.remote(),
+            streams: BTreeMap::new(),
+            opened: 0,
+            engine: Idle,
+            keep: |_, _| {},
+            description: crate::run::description(""),
+        };
+        let machine = Agent::new();
+        let (incoming, not_heard) = open_stream();
+        let (reply, _unread) = mpsc::channel(1);
+        let opened = edge.admit(&machine, at(0), Event::Opened(incoming, reply));
+        let Some(Input::Opened(id)) = opened else { panic!("{opened:?}") };
+        for sequence in 0..2 {
+            let body = Report::Aborted { reason: String::new(), totals: Vec::new() };
+            let message = AgentMessage { run: RUN, session: Session(1), sequence, stamp: Mono(0), body };
+            assert!(edge.execute(at(0), Output::Send(id, message)).is_continue());
+        }
+        let event = inbox.next().await.unwrap();
+        let closed = edge.admit(&machine, at(0), event);
+        assert!(matches!(closed, Some(Input::Closed(_, Gone::Overflow))), "{closed:?}");
+        tokio::time::timeout(Duration::from_secs(1), not_heard).await.expect("nobody listens");
     }
 }

@@ -140,7 +140,7 @@ impl<D: Dial, R: Results> Edge<Controller> for ControllerEdge<D, R> {
             }
             Event::Machine(input) => {
                 if let Input::Closed(agent, stream, _) = &input {
-                    self.streams.remove(&(*agent, *stream));
+                    self.end(*agent, *stream);
                 }
                 input
             }
@@ -162,11 +162,7 @@ impl<D: Dial, R: Results> Edge<Controller> for ControllerEdge<D, R> {
                     stream.sender = None;
                 }
             }
-            Output::Drop(agent, stream) => {
-                if let Some(stream) = self.streams.remove(&(agent, stream)) {
-                    stream.pump.abort();
-                }
-            }
+            Output::Drop(agent, stream) => self.end(agent, stream),
             Output::Persist(agent, message) => self.results.persist(now, agent, *message),
             Output::AgentEntered { agent, from, to } => {
                 self.results.transition(now, Some(agent), from.as_str(), to.as_str());
@@ -201,10 +197,78 @@ impl<D: Dial, R> ControllerEdge<D, R> {
         }
     }
 
+    /// Forgets a stream: nothing is heard from the agent there any more, even if it goes on talking.
+    fn end(&mut self, agent: AgentIndex, stream: StreamId) {
+        if let Some(stream) = self.streams.remove(&(agent, stream)) {
+            stream.pump.abort();
+        }
+    }
+
     fn send(&mut self, agent: AgentIndex, stream: StreamId, message: ControlMessage) {
         let sender = self.streams.get(&(agent, stream)).and_then(|stream| stream.sender.as_ref());
         if sender.is_some_and(|sender| sender.try_send(message).is_err()) {
             self.local.send(Event::Machine(Input::Closed(agent, stream, Gone::Overflow)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grpc::testing::open_stream;
+    use crate::results::testing::{RUN, at};
+    use iobench_core::controller::Lead;
+    use iobench_core::message::{Control, Session};
+    use iobench_core::plan::{Outline, Policy, Timeouts};
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    struct Nowhere;
+
+    impl Results for Nowhere {
+        fn persist(&mut self, _: Now, _: AgentIndex, _: AgentMessage) {}
+        fn transition(&mut self, _: Now, _: Option<AgentIndex>, _: &str, _: &str) {}
+        fn notice(&mut self, _: Now, _: &Notice) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_stopped_reading_is_not_listened_to_any_more() {
+        let mut inbox = Inbox::default();
+        let mut edge = ControllerEdge {
+            local: inbox.local(),
+            remote: inbox.remote(),
+            addresses: Vec::new(),
+            dial: grpc::memory().0,
+            results: Nowhere,
+            streams: BTreeMap::new(),
+            dialling: BTreeMap::new(),
+            opened: 0,
+        };
+        let order = Order {
+            run: RUN,
+            agents: Vec::new(),
+            yaml: String::new(),
+            overrides: Vec::new(),
+            seed: 0,
+            outline: Outline { stages: Vec::new(), interval: SECOND, timeouts: Timeouts::default() },
+            policy: Policy::default(),
+            lead: Lead::AtOnce,
+        };
+        let machine = Controller::new(order);
+        let (incoming, not_heard) = open_stream();
+        let (sender, _unread) = mpsc::channel(1);
+        let agent = AgentIndex(0);
+        let opened = edge.admit(&machine, at(0), Event::Opened(agent, 1, sender, incoming));
+        let Some(Input::Opened { stream, .. }) = opened else { panic!("{opened:?}") };
+        for sequence in 0..2 {
+            let body = Control::Acknowledge { sequence };
+            let message = ControlMessage { run: RUN, session: Session(1), body };
+            assert!(edge.execute(at(0), Output::Send(agent, stream, message)).is_continue());
+        }
+        let event = inbox.next().await.unwrap();
+        let closed = edge.admit(&machine, at(0), event);
+        assert!(matches!(closed, Some(Input::Closed(_, _, Gone::Overflow))), "{closed:?}");
+        tokio::time::timeout(SECOND, not_heard).await.expect("nobody listens");
     }
 }

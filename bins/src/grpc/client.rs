@@ -100,12 +100,17 @@ async fn channel(
 }
 
 /// An agent that wants TLS closes a connection without it as soon as it is spoken to. Its alert, if that comes before
-/// the end is seen, looks like a frame that is much too large.
+/// the end is seen, looks like a frame that is much too large. One that wants another certificate than ours does the
+/// same, and its alert is lost when we write to the closed connection before we read it.
 fn first_call_failed(dial: &impl Dial, status: &tonic::Status) -> ConnectError {
     const SIGNS: [&str; 4] = ["broken pipe", "closed", "reset", "frame with invalid size"];
     let ConnectError { message } = failure(status);
     let refused = SIGNS.iter().any(|words| message.contains(words));
-    let hint = if refused && dial.tls().is_none() { "; does the agent want TLS?" } else { "" };
+    let hint = match dial.tls() {
+        _ if !refused => "",
+        None => "; does the agent want TLS?",
+        Some(_) => "; does the agent want a client certificate, or one that another authority has signed?",
+    };
     ConnectError { message: message + hint }
 }
 
@@ -127,5 +132,22 @@ pub fn cause_of(error: &(dyn Error + 'static)) -> String {
     match innermost.downcast_ref::<tonic::Status>() {
         Some(status) => status.message().to_owned(),
         None => innermost.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Status;
+
+    #[test]
+    fn a_connection_that_closes_before_the_first_answer_is_explained() {
+        let (plain, tls) = (Tcp::default(), Tcp { tls: Some(ClientTlsConfig::new()) });
+        let said = |dial: &Tcp, status: &str| first_call_failed(dial, &Status::unavailable(status)).message;
+        for status in ["connection closed", "stream closed because of a broken pipe", "connection reset"] {
+            assert!(said(&plain, status).ends_with("; does the agent want TLS?"));
+            assert!(said(&tls, status).contains("; does the agent want a client certificate, or one"));
+        }
+        assert_eq!(said(&tls, "the agent is ending"), "the agent is ending");
     }
 }

@@ -37,3 +37,24 @@ pub(crate) async fn pump<T, F, G>(
     };
     closed(gone).await;
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use http_body_util::StreamBody;
+    use iobench_proto::codec::LenientCodec;
+    use tokio::sync::mpsc;
+    use tokio_stream::wrappers::ReceiverStream;
+    use tonic::codec::Codec;
+    use tonic::{Status, Streaming};
+
+    /// A stream on which nothing arrives, and a future that is ready when nobody listens to it any more.
+    pub(crate) fn open_stream<T>() -> (Streaming<T>, impl Future<Output = ()>)
+    where
+        LenientCodec<T, T>: Codec<Decode = T>,
+    {
+        let (peer, frames) = mpsc::channel::<Result<_, Status>>(1);
+        let body = tonic::body::Body::new(StreamBody::new(ReceiverStream::new(frames)));
+        let decoder = LenientCodec::<T, T>::default().decoder();
+        (Streaming::new_request(decoder, body, None, None), async move { peer.closed().await })
+    }
+}

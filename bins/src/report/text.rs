@@ -391,7 +391,7 @@ fn place(out: &mut String, results: &Results) {
             line!(out, "RESULTS NOT WRITTEN: {cause}");
             line!(
                 out,
-                "This summary is all there is of the end of the run; make room or permit writing there."
+                "This summary is all there is of the end of the run; make room, permit writing there, or look at that disk."
             );
             if let Some(partly) = partly {
                 line!(out, "What was written before can be read: iobench report {}", partly.display());

@@ -13,7 +13,9 @@ mod ending;
 mod files;
 mod fold;
 pub mod journal;
+mod keeper;
 mod kept;
+mod memory;
 mod merge;
 mod record;
 mod run;
@@ -26,7 +28,9 @@ mod writer;
 pub use directory::{Condition, Directory, JOURNAL, PathError, RUNNING, condition};
 pub use files::rebuild;
 pub use journal::ReadError;
+pub use keeper::{Keeper, KeeperQueue};
 pub use kept::{KEPT, KEPT_MAX, keep, kept_runs};
+pub use memory::Memory;
 pub use merge::{MergeError, merge};
 pub use record::{
     AgentEntry, AgentRecord, Event, FORMAT, Header, KeptHeader, Record, Severity, StageEntry, Stamp,

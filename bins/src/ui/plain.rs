@@ -71,10 +71,9 @@ impl<W: Write> Plain<W> {
         if let Some(since) = self.due(now) {
             let stage = progress.stage;
             let all = || self.preparing.values().filter(|progress| progress.stage == stage);
-            let (done, total): (u64, u64) =
-                (all().map(|p| p.objects).sum(), all().map(|p| p.objects_total).sum());
-            let bytes: u64 = all().map(|p| p.bytes).sum();
-            let bytes_total: u64 = all().map(|p| p.bytes_total).sum();
+            let sum = |of: fn(&Progress) -> u64| all().map(of).fold(0, u64::saturating_add);
+            let (done, total) = (sum(|p| p.objects), sum(|p| p.objects_total));
+            let (bytes, bytes_total) = (sum(|p| p.bytes), sum(|p| p.bytes_total));
             let name = self.stage_name(stage).to_owned();
             let elapsed = self.began.map_or(since, |began| now.since(began));
             let left = match (done, total) {
@@ -99,9 +98,11 @@ impl<W: Write> Plain<W> {
             self.running = Running { stage: interval.stage, started: Some(now), ..Running::default() };
             self.written = Some(now);
         }
-        self.running.operations += interval.tally.count();
-        self.running.bytes += interval.tally.bytes();
-        self.running.errors += interval.tally.error_count();
+        // As it came from the wire: nobody has looked at it yet.
+        let Running { operations, bytes, errors, .. } = &mut self.running;
+        *operations = operations.saturating_add(interval.tally.count());
+        *bytes = bytes.saturating_add(interval.tally.bytes());
+        *errors = errors.saturating_add(interval.tally.error_count());
         self.running.warmup = interval.warmup;
         if let Some(since) = self.due(now) {
             let seconds = since.as_secs_f64();
@@ -175,4 +176,40 @@ fn gap(since: Duration) -> String {
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::testing::{RUN, at, gets};
+    use iobench_core::message::{AgentMessage, Session, StreamId};
+    use iobench_core::plan::{StageOutline, Timeouts};
+
+    /// What is shown of these reports of two agents, six seconds apart.
+    fn shown(report: impl Fn() -> Report) -> String {
+        let stages = vec![StageOutline { name: "execute".to_owned(), timed: Some(EVERY) }];
+        let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
+        let mut plain = Plain::writing(outline, false, Vec::new());
+        for (second, agent) in [(1, 0), (2, 1), (7, 0)] {
+            let message =
+                AgentMessage { run: RUN, session: Session(1), sequence: 0, stamp: Mono(0), body: report() };
+            plain.input(at(second), &Input::Received(AgentIndex(agent), StreamId(1), message));
+        }
+        String::from_utf8(plain.out).unwrap()
+    }
+
+    #[test]
+    fn numbers_that_nobody_has_checked_do_not_end_a_run_whatever_they_are() {
+        let most = u64::MAX;
+        let progress =
+            Progress { stage: 0, objects: most, objects_total: most, bytes: most, bytes_total: most };
+        let line = shown(|| Report::Preparing(progress));
+        assert!(line.starts_with(&format!("execute: {most} of {most} objects")), "{line}");
+
+        let mut tally = gets(&[1]);
+        (tally.cells[0].count, tally.cells[0].bytes) = (most, most);
+        let interval = Interval { tally, ..Interval::default() };
+        let line = shown(|| Report::Running(Box::new(interval.clone())));
+        assert!(line.starts_with("execute: 6 of 5 s") && line.contains(" ops/s"), "{line}");
+    }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test program uses another part of it")]
 
+use iobench::results::{JOURNAL, Record, Source};
+use iobench_core::message::Report;
 use rustix::fs::OFlags;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
@@ -105,6 +107,7 @@ pub(crate) struct Agent {
     pub(crate) process: Process,
     pub(crate) address: String,
     pub(crate) state: PathBuf,
+    log: PathBuf,
 }
 
 impl Agent {
@@ -118,7 +121,7 @@ impl Agent {
 
     /// The same with these variables in its environment.
     pub(crate) fn start_in(place: &Place, name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let log = std::fs::File::create(place.path().join(format!("{name}.log"))).expect("writable");
+        let log = std::fs::File::create(log_of(place, name)).expect("writable");
         Self::start_saying(place, name, arguments, env, log)
     }
 
@@ -140,13 +143,34 @@ impl Agent {
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
         let address = line.trim().rsplit(' ').next().expect("an address ends the line").to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{line}");
-        Self { process, address, state }
+        Self { process, address, state, log: log_of(place, name) }
     }
 
-    /// What it keeps because no controller has confirmed it.
+    /// What it keeps because no controller has confirmed it, as far as it has said that it is on the disk.
     pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(&self.state) else { return Vec::new() };
-        entries.map(|entry| entry.expect("readable").path()).collect()
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let whole = |path: &PathBuf| said.contains(&format!("kept in {};", path.display()));
+        entries.map(|entry| entry.expect("readable").path()).filter(whole).collect()
+    }
+}
+
+fn log_of(place: &Place, name: &str) -> PathBuf {
+    place.path().join(format!("{name}.log"))
+}
+
+/// How many such records the journal of a run holds that may still be going on.
+pub(crate) fn journalled(results: &Path, what: impl Fn(&Record) -> bool) -> usize {
+    let mut found = 0;
+    let source = Source::journal(results.join(JOURNAL));
+    source.each(|record| found += usize::from(what(record))).map_or(0, |_| found)
+}
+
+/// An interval of the agent with this place in the run's list.
+pub(crate) fn interval_of(agent: u32) -> impl Fn(&Record) -> bool {
+    move |record| match record {
+        Record::Agent(record) => record.agent.0 == agent && matches!(record.message.body, Report::Running(_)),
+        _ => false,
     }
 }
 
