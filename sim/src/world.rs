@@ -45,6 +45,9 @@ pub struct Cluster {
     pub latency: (Duration, Duration),
     /// Time in which hosts run one after another. Longer is cheaper, and messages arrive later.
     pub tick: Duration,
+    /// A check of the core that is broken, in builds that can.
+    #[cfg(feature = "mutants")]
+    pub broken: Option<&'static str>,
 }
 
 impl Cluster {
@@ -68,6 +71,8 @@ impl Cluster {
             seed: 1,
             latency: (Duration::from_millis(1), Duration::from_millis(5)),
             tick: Duration::from_millis(5),
+            #[cfg(feature = "mutants")]
+            broken: None,
         }
     }
 
@@ -121,6 +126,8 @@ pub fn play(cluster: &Cluster, scenario: &(impl Fn(&mut World<'_>) + Sync)) -> R
         // A fresh thread, because `RandomState` counts for each thread.
         let thread = scope.spawn(|| {
             align_task_ids();
+            #[cfg(feature = "mutants")]
+            iobench_core::mutants::set_mutant(cluster.broken);
             let mut world = World::new(cluster);
             scenario(&mut world);
             world.end()

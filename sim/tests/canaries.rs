@@ -4,11 +4,15 @@
 
 use iobench_core::mutants::set_mutant;
 use sim::des::canaries::{CANARIES, Canary};
-use sim::des::{Scenario, run};
+use sim::des::{Scenario, run, shrink};
+use sim::faults::Fault;
 use sim::model::{Pace, Runs, check};
 use sim::probes;
+use sim::world::{Cluster, World, play};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A canary that sings in none of so many seeds is dead.
 const SEEDS: u64 = 60_000;
@@ -21,6 +25,21 @@ fn first_song(canary: &Canary) -> Option<(u64, &'static str)> {
     });
     set_mutant(None);
     song
+}
+
+#[test]
+fn what_fails_is_made_small() {
+    set_mutant(Some("stale_ping"));
+    let scenario =
+        (0..SEEDS).map(Scenario::draw).find(|it| it.schedule.len() > 2 && !run(it).violations.is_empty());
+    let scenario = scenario.expect("some seed notices, with faults to spare");
+    let small = shrink(&scenario);
+    let checkers = |scenario: &Scenario| run(scenario).violations.first().map(|violation| violation.checker);
+    assert_eq!(checkers(&small), checkers(&scenario), "it still fails in the same way");
+    set_mutant(None);
+    assert!(small.schedule.len() < scenario.schedule.len(), "{:#?}", small.schedule);
+    let ends = |scenario: &Scenario| scenario.schedule.last().map_or(0, |(at, _)| *at) + scenario.healed_at;
+    assert!(ends(&small) <= ends(&scenario) && small.ghosts_ppm == 0);
 }
 
 #[test]
@@ -57,6 +76,32 @@ fn every_probe_meets_its_check() {
         assert_eq!(broken(Some(probe.mutant)), [probe.mutant], "{}", probe.breaks);
     }
     set_mutant(None);
+}
+
+/// Tier 2 can fail, too: its checkers are told of what the drivers do.
+#[test]
+fn the_drivers_are_watched() {
+    for (mutant, fault, checker) in [
+        ("early_acknowledgement", None, "acknowledged"),
+        ("early_start", None, "issue"),
+        ("ready_twice", None, "ready_once"),
+        ("forget_abort", Some(Fault::Interrupt), "issue"),
+        ("lease", Some(Fault::VanishController), "lease"),
+        ("keep", Some(Fault::VanishController), "idle_again"),
+        ("hung", Some(Fault::EngineHangs(0)), "deadlines"),
+    ] {
+        let cluster = Cluster { broken: Some(mutant), ..Cluster::of(2).set("duration=90s") };
+        let scenario = |world: &mut World<'_>| {
+            world.run_until("the workload", |world| world.agents().all(|agent| world.works(agent)));
+            world.run_for(Duration::from_secs(15));
+            fault.iter().for_each(|fault| world.inject(fault.clone()));
+            world.run_for(Duration::from_secs(120));
+        };
+        let told = catch_unwind(AssertUnwindSafe(|| play(&cluster, &scenario))).map(drop);
+        let told = told.map_err(|words| *words.downcast::<String>().expect("a violation is told in words"));
+        println!("{mutant:22} {:?}", told.as_ref().err().and_then(|words| words.lines().next()));
+        assert!(told.is_err_and(|words| words.contains(&format!(": {checker} at"))), "{mutant}");
+    }
 }
 
 /// Tier 3 can fail, too: on the shortest way, in a fraction of a second.

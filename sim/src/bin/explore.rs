@@ -12,7 +12,8 @@ use std::ops::Range;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: explore [--tier 1|2] [--seeds N] [--from S] [--jobs J] | [--tier 1|2] --seed X";
+const USAGE: &str =
+    "usage: explore [--tier 1|2] [--seeds N] [--from S] [--jobs J] [--cells] | [--tier 1|2] --seed X";
 /// How often a sweep says how far it is.
 const SAY: Duration = Duration::from_secs(20);
 
@@ -22,6 +23,8 @@ struct Options {
     from: u64,
     jobs: u64,
     seed: Option<u64>,
+    /// Every cell of (state × input) is shown.
+    cells: bool,
     /// One of several processes: results go to the parent, as one line of JSON.
     part: bool,
 }
@@ -45,8 +48,15 @@ fn main() -> ExitCode {
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options =
-        Options { tier: Tier::Machines, seeds: None, from: 0, jobs: 1, seed: None, part: false };
+    let mut options = Options {
+        tier: Tier::Machines,
+        seeds: None,
+        from: 0,
+        jobs: 1,
+        seed: None,
+        cells: false,
+        part: false,
+    };
     while let Some(word) = words.next() {
         let mut number = || {
             let value = words.next().ok_or_else(|| format!("{word} needs a number"))?;
@@ -72,6 +82,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             "--from" => options.from = number()?,
             "--jobs" => options.jobs = number()?.max(1),
             "--seed" => options.seed = Some(number()?),
+            "--cells" => options.cells = true,
             "--part" => options.part = true,
             _ => return Err(format!("unknown option {word}")),
         }
@@ -155,6 +166,9 @@ fn explore(options: &Options) -> bool {
             total.merge(job.join().expect("a sweep does not panic: what goes wrong is a failure"));
         }
     });
+    if options.cells {
+        total.coverage.cells().for_each(|(cell, times)| println!("{times:9} {cell}"));
+    }
     summary(&total, began.elapsed().as_secs_f64(), options.jobs);
     let shortfall = total.shortfall();
     if let Some(shortfall) = &shortfall {
