@@ -443,6 +443,10 @@ impl Worker {
         self.next_look = now + LOOK;
         let timeout = nanos(self.policy.operation_timeout);
         for slot in 0..self.slots.len() as u32 {
+            if self.seat.control.halted() {
+                // Enough have failed; what else is in flight is cancelled.
+                return;
+            }
             let state = self.slots[slot as usize];
             let patience =
                 if state.late { timeout.saturating_add(self.seat.prepared.let_go()) } else { timeout };

@@ -133,6 +133,18 @@ fn a_listing_that_goes_on_failing_counts_once() {
 }
 
 #[test]
+fn what_takes_too_long_counts_until_the_stage_has_failed_for_it() {
+    let mut plan = plan("null://", vec![prepared(8, 1000)], vec![prepare(&[0])]);
+    plan.errors.max_total_errors = 1;
+    let timeout = nanos(plan.errors.operation_timeout);
+    let (mut worker, ..) = bench(plan);
+    worker.refill(0);
+    assert_eq!(worker.in_flight, 4);
+    worker.look(timeout + 1);
+    assert_eq!(worker.seat.control.errors(), 2, "the other two are cancelled");
+}
+
+#[test]
 fn bytes_of_an_object_count_while_they_go_and_once_when_it_is_done() {
     let mut plan = plan("null://", vec![prepared(1, 1000)], vec![prepare(&[0])]);
     if let StageKind::Prepare { overwrite, .. } = &mut plan.stages[0].kind {
