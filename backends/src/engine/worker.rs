@@ -437,14 +437,13 @@ impl Worker {
         self.waiting.push((now.saturating_add(delay.max(asked)), slot));
     }
 
-    /// Gives up tries that take too long: for another one, or for good. One that cannot even be cancelled is counted
-    /// without waiting for its end.
+    /// Gives up tries that take too long: for another one, or for good, until so many have failed that the stage has.
+    /// One that cannot even be cancelled is counted without waiting for its end.
     fn look(&mut self, now: u64) {
         self.next_look = now + LOOK;
         let timeout = nanos(self.policy.operation_timeout);
         for slot in 0..self.slots.len() as u32 {
             if self.seat.control.halted() {
-                // Enough have failed; what else is in flight is cancelled.
                 return;
             }
             let state = self.slots[slot as usize];
