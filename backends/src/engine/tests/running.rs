@@ -176,19 +176,29 @@ fn all_measured_intervals_together_are_the_totals() {
     }
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    let ran = rig.run(0);
+    let count = |intervals: &[Interval]| intervals.iter().map(|it| it.tally.count()).sum::<u64>();
+    let begun = Instant::now();
+    let ran = loop {
+        let ran = rig.run(0);
+        // A busy host may leave its threads no time for the one or the other.
+        if (count(&ran.intervals[..3]) > 0 && ran.sum().count() > 0) || begun.elapsed() > PATIENCE {
+            break ran;
+        }
+    };
     let (sum, intervals) = (ran.sum(), ran.intervals.clone());
     let totals = ran.done();
     assert_eq!(sum, totals.tally);
     let lengths: Vec<_> = intervals.iter().map(|i| (i.warmup, i.to.since(i.from).as_millis())).collect();
     assert_eq!(lengths[..3], [(true, 100), (true, 100), (true, 50)], "the warm-up ends when it should");
-    assert_eq!(lengths[3..], [(false, 100), (false, 100), (false, 100), (false, 100), (false, 50)]);
+    assert_eq!(lengths[3..8], [(false, 100), (false, 100), (false, 100), (false, 100), (false, 50)]);
+    let life = &intervals[8..];
+    // Where a host is slow to end the threads.
+    assert!(life.iter().all(|interval| interval.warmup && interval.tally.cells.is_empty()), "{life:?}");
     assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from));
     assert_eq!(totals.from, intervals[3].from, "totals begin with the measurement");
     // What a coordinator that is behind misses in one interval comes with a later one: so is the sum the same.
-    assert!(intervals[3..].iter().any(|interval| !interval.tally.cells.is_empty()));
-    let warmed: u64 = intervals[..3].iter().map(|interval| interval.tally.count()).sum();
-    assert!(warmed > 0, "the warm-up did something, and none of it is in the totals");
+    assert!(count(&intervals[3..8]) > 0);
+    assert!(count(&intervals[..3]) > 0, "the warm-up did something, and none of it is in the totals");
 }
 
 #[test]
