@@ -5,12 +5,13 @@
 mod support;
 
 use iobench::results::Results;
+use iobench_servers::Refused;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{
-    Agent, Place, Process, controller, controller_with_results, files, held, interval_of, iobench,
-    journalled, until,
+    Agent, Place, Process, controller, controller_at, controller_with_results, files, held, interval_of,
+    iobench, journalled, until,
 };
 
 const LONG: Duration = Duration::from_secs(90);
@@ -22,7 +23,7 @@ fn puts(place: &Place, seconds: u32) -> PathBuf {
     place.file(
         "puts.yaml",
         &format!(
-            "target: file://{}\nduration: {seconds}s\nconcurrency: 2\ndistributed:\n  start_delay: 1s\nworkload:\n  - {{op: put, path: put/, object_size: 4KiB, count: 500}}\n",
+            "target: file://{}\nduration: {seconds}s\nconcurrency: 2\ndistributed:\n  start_delay: 3s\nworkload:\n  - {{op: put, path: put/, object_size: 4KiB, count: 500}}\n",
             target.display()
         ),
     )
@@ -35,7 +36,7 @@ fn long_prepare(place: &Place) -> PathBuf {
     place.file(
         "prepare.yaml",
         &format!(
-            "target: file://{}\nduration: 5s\nconcurrency: 2\nfile: {{fsync: each}}\ndistributed:\n  start_delay: 1s\nprepare:\n  ensure_objects:\n    - {{base_uri: objects/, count: 500000, size: 4KiB}}\nworkload:\n  - {{op: get, path: objects/}}\n",
+            "target: file://{}\nduration: 5s\nconcurrency: 2\nfile: {{fsync: each}}\ndistributed:\n  start_delay: 3s\nprepare:\n  ensure_objects:\n    - {{base_uri: objects/, count: 500000, size: 4KiB}}\nworkload:\n  - {{op: get, path: objects/}}\n",
             target.display()
         ),
     )
@@ -267,13 +268,12 @@ fn an_agent_that_cannot_be_reached_is_named() {
     let place = Place::new();
     let file = puts(&place, 5);
     let agent = Agent::start(&place, "a");
-    let mut gone = Agent::start(&place, "b");
-    gone.process.child.kill().unwrap();
-    gone.process.child.wait().unwrap();
-    let (code, _, stderr) = controller(&place, &file, &[&agent, &gone], &[]).end(LONG);
+    let refused = Refused::new();
+    let gone = refused.address().to_string();
+    let (code, _, stderr) = controller_at(&place, &file, &[&agent.address, &gone], &[]).end(LONG);
     assert_eq!(code, 4, "{stderr}");
     assert!(
-        stderr.contains(&gone.address) && stderr.contains("refused") && stderr.contains("4 attempts"),
+        stderr.contains(&gone) && stderr.contains("refused") && stderr.contains("4 attempts"),
         "{stderr}"
     );
     assert!(!any_file(&place.path().join("data")), "no storage was touched");

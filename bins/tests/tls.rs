@@ -43,7 +43,7 @@ impl Authority {
     }
 }
 
-const RUN: &str = "target: null://\nduration: 1s\ndistributed: {start_delay: 1s}\nworkload:\n  - {op: put, path: a/, object_size: 4KiB}\n";
+const RUN: &str = "target: null://\nduration: 1s\ndistributed: {start_delay: 3s}\nworkload:\n  - {op: put, path: a/, object_size: 4KiB}\n";
 
 #[test]
 fn a_run_over_mutual_tls_completes_and_strangers_are_refused() {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A healthy server is ready in one or two seconds; a busy machine may take longer.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(120);
 const STOPPED: Duration = Duration::from_secs(10);
 
 /// Starts a server, and kills it when standard input ends: that is when this process drops its end, panics or is killed.

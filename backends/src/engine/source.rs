@@ -20,6 +20,8 @@ pub(super) enum Feed {
     Looked,
     /// Nothing before something else is over.
     Waiting,
+    /// Ask again, but not at once: looking for more has failed, and that may heal.
+    Later,
     /// What should have given the next one failed: it counts as an error of this operation, here.
     Failed(Operation, Fault, PoolId),
     /// Nothing any more.
@@ -71,7 +73,7 @@ pub(super) fn source(
         })),
         StageKind::Cleanup { pools, tolerant } => Ok(Box::new(Cleanup {
             items: Worklist::new(pools, dataset.keys(), own),
-            endless: Endless::new(prepared, pools, own),
+            endless: Endless::new(prepared, pools, own, *tolerant),
             tolerant: *tolerant,
             prepared: Arc::clone(prepared),
         })),
@@ -262,8 +264,12 @@ fn delete(operation: Operation, object: ObjectId) -> Feed {
 
 /// What PUT, COPY or MKDIR made under names without end: found by listing, a page at a time. Only objects (or, if the
 /// run makes such, directories) of exactly these names, and of sizes that the run gives them.
+///
+/// Each thread lists all of them and removes its own, so that what one lists another removes meanwhile; and then a
+/// store that reads names first and looks at each object then may answer 500. A tolerant one lists such a page again.
 struct Endless {
     prepared: Arc<Prepared>,
+    tolerant: bool,
     /// Pools still to be listed.
     pools: Vec<PoolId>,
     share: Share,
@@ -272,19 +278,32 @@ struct Endless {
     page: Vec<(Operation, u64)>,
     /// That page was the pool's last.
     complete: bool,
+    /// How often listing the next one has failed.
+    tries: u32,
 }
 
 impl Endless {
     const PAGE: usize = 1024;
+    /// So often a page may fail before that counts: for some seconds.
+    const TRIES: u32 = 50;
 
-    fn new(prepared: &Arc<Prepared>, pools: &[PoolId], share: Share) -> Self {
+    fn new(prepared: &Arc<Prepared>, pools: &[PoolId], share: Share, tolerant: bool) -> Self {
         let dataset: &Dataset = &prepared.dataset;
         let endless = |id: &PoolId| {
             prepared.plan.pools[usize::from(id.0)].naming == Naming::Put
                 && dataset.pool(*id).count() == u64::MAX
         };
         let pools = pools.iter().copied().filter(endless).collect();
-        Self { prepared: Arc::clone(prepared), pools, share, token: None, page: Vec::new(), complete: false }
+        Self {
+            prepared: Arc::clone(prepared),
+            tolerant,
+            pools,
+            share,
+            token: None,
+            page: Vec::new(),
+            complete: false,
+            tries: 0,
+        }
     }
 
     fn next(&mut self) -> Feed {
@@ -303,8 +322,12 @@ impl Endless {
                 Ok(page) => page,
                 // A directory that is not there has nothing for us.
                 Err(error) if error.class() == ErrorClass::NotFound => Page::default(),
+                Err(error) if self.tolerant && self.tries < Self::TRIES && passes(error.class()) => {
+                    self.tries += 1;
+                    return Feed::Later;
+                }
                 Err(error) => {
-                    (self.token, self.complete) = (None, false);
+                    (self.token, self.complete, self.tries) = (None, false, 0);
                     self.pools.pop();
                     return Feed::Failed(Operation::List, error.fault, pool);
                 }
@@ -330,9 +353,14 @@ impl Endless {
                 .filter_map(|name| Some((Operation::Rmdir, own(name.strip_suffix(b"/")?)?)));
             self.page = objects.chain(directories).collect();
             self.complete = page.next.is_none();
-            self.token = page.next;
+            (self.token, self.tries) = (page.next, 0);
             return Feed::Looked;
         }
         Feed::Exhausted
     }
+}
+
+/// Whether a listing that failed so may succeed soon. One that took as long as it may is not waited for again.
+fn passes(class: ErrorClass) -> bool {
+    class.may_heal() && class != ErrorClass::Timeout
 }

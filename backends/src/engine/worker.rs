@@ -78,6 +78,8 @@ pub(super) struct Worker {
     piece_end: u64,
     end: u64,
     next_look: u64,
+    /// The source is not asked before.
+    ask_at: u64,
     lag: u64,
     exhausted: bool,
     jitter: u64,
@@ -133,6 +135,7 @@ impl Worker {
             piece_end: u64::MAX,
             end: u64::MAX,
             next_look: 0,
+            ask_at: 0,
             lag: 0,
             exhausted: false,
             jitter: plan.seed ^ u64::from(seat.thread + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -194,7 +197,9 @@ impl Worker {
         if !self.waiting.is_empty() {
             self.try_again(now);
         }
-        while let Some(&slot) = self.free.last() {
+        while now >= self.ask_at
+            && let Some(&slot) = self.free.last()
+        {
             match self.source.next() {
                 Feed::Task(kind, task) => {
                     self.free.pop();
@@ -205,6 +210,10 @@ impl Worker {
                 Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
                 Feed::Looked => self.seat.shared.step(),
                 Feed::Waiting => return,
+                Feed::Later => {
+                    self.seat.shared.step();
+                    self.ask_at = now + LOOK;
+                }
                 Feed::Exhausted => {
                     self.exhausted = true;
                     return;
@@ -428,12 +437,15 @@ impl Worker {
         self.waiting.push((now.saturating_add(delay.max(asked)), slot));
     }
 
-    /// Gives up tries that take too long: for another one, or for good. One that cannot even be cancelled is counted
-    /// without waiting for its end.
+    /// Gives up tries that take too long: for another one, or for good, until so many have failed that the stage has.
+    /// One that cannot even be cancelled is counted without waiting for its end.
     fn look(&mut self, now: u64) {
         self.next_look = now + LOOK;
         let timeout = nanos(self.policy.operation_timeout);
         for slot in 0..self.slots.len() as u32 {
+            if self.seat.control.halted() {
+                return;
+            }
             let state = self.slots[slot as usize];
             let patience =
                 if state.late { timeout.saturating_add(self.seat.prepared.let_go()) } else { timeout };

@@ -201,8 +201,14 @@ mod tests {
     #[test]
     fn numbers_that_nobody_has_checked_do_not_end_a_run_whatever_they_are() {
         let most = u64::MAX;
-        let progress =
-            Progress { stage: 0, objects: most, objects_total: most, bytes: most, bytes_total: most };
+        let progress = Progress {
+            stage: 0,
+            objects: most,
+            objects_total: most,
+            bytes: most,
+            bytes_total: most,
+            steps: most,
+        };
         let line = shown(|| Report::Preparing(progress));
         assert!(line.starts_with(&format!("execute: {most} of {most} objects")), "{line}");
 

@@ -189,9 +189,14 @@ pub(crate) fn held() -> (PipeReader, PipeWriter) {
 
 /// `iobench-controller run` on these agents, results under `results` of the test's directory.
 pub(crate) fn controller(place: &Place, file: &Path, agents: &[&Agent], arguments: &[&str]) -> Process {
+    controller_at(place, file, &addresses(agents), arguments)
+}
+
+/// The same with agents at these addresses, or nobody.
+pub(crate) fn controller_at(place: &Place, file: &Path, agents: &[&str], arguments: &[&str]) -> Process {
     let results = place.path().join("results");
     std::fs::create_dir_all(&results).expect("writable");
-    controller_with_results(&results, file, agents, arguments)
+    started(&results, file, agents, arguments)
 }
 
 /// The same with the results anywhere.
@@ -201,9 +206,16 @@ pub(crate) fn controller_with_results(
     agents: &[&Agent],
     arguments: &[&str],
 ) -> Process {
-    let addresses: Vec<_> = agents.iter().map(|agent| agent.address.as_str()).collect();
+    started(results, file, &addresses(agents), arguments)
+}
+
+fn addresses<'a>(agents: &[&'a Agent]) -> Vec<&'a str> {
+    agents.iter().map(|agent| agent.address.as_str()).collect()
+}
+
+fn started(results: &Path, file: &Path, agents: &[&str], arguments: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_iobench-controller"));
-    command.arg("run").arg(file).args(["--agents", &addresses.join(",")]).arg("--results").arg(results);
+    command.arg("run").arg(file).args(["--agents", &agents.join(",")]).arg("--results").arg(results);
     command.args(arguments);
     Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
 }

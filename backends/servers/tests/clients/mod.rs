@@ -13,7 +13,7 @@ use tokio_rustls::rustls::crypto::ring;
 fn options() -> ClientOptions {
     // Even a client of plain HTTP wants to know the process's cryptography.
     let _another_test_was_first = ring::default_provider().install_default();
-    ClientOptions::new().with_allow_http(true).with_http1_only().with_timeout(Duration::from_secs(5))
+    ClientOptions::new().with_allow_http(true).with_http1_only().with_timeout(Duration::from_secs(60))
 }
 
 fn once() -> RetryConfig {

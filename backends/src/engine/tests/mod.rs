@@ -13,8 +13,8 @@ use crate::file::on_disk;
 use iobench_core::engine::{Engine, EngineCommand, EngineEvent, Epoch};
 use iobench_core::message::{Capabilities, Configure, Failure, FailureClass, Progress};
 use iobench_core::plan::{
-    Entry, ErrorPolicy, FileEngine, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Share, SizeSpec,
-    Stage, StageKind, StorageOptions, Timeouts,
+    Entry, ErrorPolicy, FileEngine, FileOptions, Fill, Naming, Pattern, Plan, Pool, PoolId, Scheme, Share,
+    SizeSpec, Stage, StageKind, StorageOptions, Timeouts,
 };
 use iobench_core::stats::{ErrorClass, Interval, Operation, StageTotals, Tally};
 use std::path::Path;
@@ -126,6 +126,18 @@ impl Rig {
     fn run(&mut self, stage: u32) -> Ran {
         self.start(stage);
         self.finish()
+    }
+
+    /// Runs a stage again and again until one time was long enough for what is to be seen: how long that takes is for
+    /// the host to say. After some patience it is what it is.
+    fn run_until(&mut self, stage: u32, enough: impl Fn(&StageTotals) -> bool) -> StageTotals {
+        let begun = Instant::now();
+        loop {
+            let totals = self.run(stage).done();
+            if enough(&totals) || begun.elapsed() > PATIENCE {
+                return totals;
+            }
+        }
     }
 
     fn finish(&mut self) -> Ran {

@@ -71,12 +71,13 @@ fn every_directory_that_is_removed_is_a_step() {
 
 #[test]
 fn a_flush_that_takes_longer_than_an_operation_may_ends_the_stage_whatever_its_kind() {
-    for stage in [prepare(&[0]), execute(100, vec![entry(Operation::Put, 0)])] {
+    for stage in [prepare(&[0]), execute(500, vec![entry(Operation::Put, 0)])] {
         let directory = memory();
         let mut plan = files(directory.path(), vec![pool("new/", Naming::Put, 20, 10)], vec![stage]);
         plan.name = VERY_SLOW.to_owned();
         plan.file.fsync = iobench_core::plan::Fsync::End;
-        plan.errors.operation_timeout = Duration::from_millis(100);
+        // Longer than a put takes on a busy host.
+        plan.errors.operation_timeout = Duration::from_secs(1);
         plan.timeouts.abort = Duration::from_secs(1);
         let mut rig = Rig::new(plan);
         rig.validate().unwrap();
@@ -84,7 +85,7 @@ fn a_flush_that_takes_longer_than_an_operation_may_ends_the_stage_whatever_its_k
         let failure = ran.failure.unwrap();
         assert_eq!(failure.class, FailureClass::Timeout);
         assert!(
-            failure.to_string().contains("the end of the stage has waited 100ms for one operation")
+            failure.to_string().contains("the end of the stage has waited 1s for one operation")
                 && failure.to_string().contains("raise `error_handling.operation_timeout`"),
             "{failure}"
         );

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn everything(base: &Path) -> Plan {
+fn everything(base: &Path, milliseconds: u64) -> Plan {
     let tree =
         Naming::Tree(iobench_core::plan::Tree { width: 2, depth: 2, files_per_dir: 3, all_levels: false });
     let pools = vec![
@@ -22,11 +22,26 @@ fn everything(base: &Path) -> Plan {
         entry(Operation::Write, 4),
         entry(Operation::Fsync, 4),
     ];
-    files(base, pools, vec![prepare(&[0, 1, 3, 4]), execute(300, entries), cleanup(&[0, 1, 2, 3, 4])])
+    files(
+        base,
+        pools,
+        vec![prepare(&[0, 1, 3, 4]), execute(milliseconds, entries), cleanup(&[0, 1, 2, 3, 4])],
+    )
 }
 
-fn runs_everything(mut plan: Plan, change: fn(&mut Plan), directory: Option<&Path>) {
+/// Does everything, on files unless it is changed to something else; longer where the host is busy with other things.
+fn runs_everything(change: impl Fn(&mut Plan)) {
+    if !runs_everything_in(300, &change) {
+        assert!(runs_everything_in(20_000, &change), "everything was done");
+    }
+}
+
+/// Whether the time was enough for everything.
+fn runs_everything_in(milliseconds: u64, change: impl Fn(&mut Plan)) -> bool {
+    let directory = memory();
+    let mut plan = everything(directory.path(), milliseconds);
     change(&mut plan);
+    let directory = (plan.target.scheme == Scheme::File).then_some(directory.path());
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
     let prepared = rig.run(0).done();
@@ -36,7 +51,7 @@ fn runs_everything(mut plan: Plan, change: fn(&mut Plan), directory: Option<&Pat
         assert_eq!(tree(directory).len(), 84);
     }
     let executed = rig.run(1).done();
-    for operation in [
+    let wanted = [
         Operation::Get,
         Operation::Stat,
         Operation::List,
@@ -44,10 +59,9 @@ fn runs_everything(mut plan: Plan, change: fn(&mut Plan), directory: Option<&Pat
         Operation::Read,
         Operation::Write,
         Operation::Fsync,
-    ] {
-        assert!(count(&executed, operation) > 0, "{operation} was done");
-    }
-    assert_eq!(count(&executed, Operation::Delete), 50, "each deletable object once");
+    ];
+    let deleted = count(&executed, Operation::Delete);
+    assert!(deleted <= 50, "each deletable object once");
     assert_eq!(executed.tally.errors, []);
     assert!(executed.process_cpu > 0);
     let cleaned = rig.run(2).done();
@@ -59,46 +73,38 @@ fn runs_everything(mut plan: Plan, change: fn(&mut Plan), directory: Option<&Pat
             tree(directory)
         );
     }
+    deleted == 50 && wanted.iter().all(|&operation| count(&executed, operation) > 0)
 }
 
 #[test]
 fn every_operation_on_files_by_io_uring() {
-    let directory = memory();
-    runs_everything(
-        everything(directory.path()),
-        |plan| plan.file.engine = FileEngine::Uring,
-        Some(directory.path()),
-    );
+    runs_everything(|plan| plan.file.engine = FileEngine::Uring);
 }
 
 #[test]
 fn every_operation_on_files_by_positioned_io() {
-    let directory = memory();
-    runs_everything(everything(directory.path()), posix, Some(directory.path()));
+    runs_everything(posix);
 }
 
 #[test]
 fn every_operation_in_memory_and_on_nothing() {
-    for target in ["mem://everything", "null://"] {
-        let mut plan = everything(Path::new("/"));
-        plan.target = target.parse().unwrap();
-        if target == "null://" {
-            // Nothing is missing there, so nothing is written.
-            plan.stages[0].kind = StageKind::Prepare {
-                pools: vec![PoolId(0), PoolId(1), PoolId(3), PoolId(4)],
-                overwrite: true,
-                skip_verification: false,
-                settle: Duration::ZERO,
-            };
-        }
-        runs_everything(plan, |_| (), None);
-    }
+    runs_everything(|plan| plan.target = "mem://everything".parse().unwrap());
+    runs_everything(|plan| {
+        plan.target = "null://".parse().unwrap();
+        // Nothing is missing there, so nothing is written.
+        plan.stages[0].kind = StageKind::Prepare {
+            pools: vec![PoolId(0), PoolId(1), PoolId(3), PoolId(4)],
+            overwrite: true,
+            skip_verification: false,
+            settle: Duration::ZERO,
+        };
+    });
 }
 
 #[test]
 fn without_io_uring_files_are_accessed_by_positioned_io_and_that_is_said() {
     let directory = memory();
-    let plan = everything(directory.path());
+    let plan = everything(directory.path(), 300);
     let mut rig = Rig::with_probe(plan, || Err("Operation not permitted (os error 1)".to_owned()));
     let capabilities = rig.validate().unwrap();
     assert!(
@@ -170,18 +176,29 @@ fn all_measured_intervals_together_are_the_totals() {
     }
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    let ran = rig.run(0);
+    let count = |intervals: &[Interval]| intervals.iter().map(|it| it.tally.count()).sum::<u64>();
+    let begun = Instant::now();
+    let ran = loop {
+        let ran = rig.run(0);
+        // A busy host may leave its threads no time for the one or the other.
+        if (count(&ran.intervals[..3]) > 0 && ran.sum().count() > 0) || begun.elapsed() > PATIENCE {
+            break ran;
+        }
+    };
     let (sum, intervals) = (ran.sum(), ran.intervals.clone());
     let totals = ran.done();
     assert_eq!(sum, totals.tally);
     let lengths: Vec<_> = intervals.iter().map(|i| (i.warmup, i.to.since(i.from).as_millis())).collect();
     assert_eq!(lengths[..3], [(true, 100), (true, 100), (true, 50)], "the warm-up ends when it should");
-    assert_eq!(lengths[3..], [(false, 100), (false, 100), (false, 100), (false, 100), (false, 50)]);
+    assert_eq!(lengths[3..8], [(false, 100), (false, 100), (false, 100), (false, 100), (false, 50)]);
+    let life = &intervals[8..];
+    // Where a host is slow to end the threads.
+    assert!(life.iter().all(|interval| interval.warmup && interval.tally.cells.is_empty()), "{life:?}");
     assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from));
     assert_eq!(totals.from, intervals[3].from, "totals begin with the measurement");
-    assert!(intervals.iter().all(|interval| !interval.tally.cells.is_empty()));
-    let warmed: u64 = intervals[..3].iter().map(|interval| interval.tally.count()).sum();
-    assert!(warmed > 0, "the warm-up did something, and none of it is in the totals");
+    // What a coordinator that is behind misses in one interval comes with a later one: so is the sum the same.
+    assert!(count(&intervals[3..8]) > 0);
+    assert!(count(&intervals[..3]) > 0, "the warm-up did something, and none of it is in the totals");
 }
 
 #[test]
@@ -190,18 +207,19 @@ fn a_stage_ends_early_when_nothing_is_left() {
     let mut rig = Rig::new(files(
         directory.path(),
         vec![pool("", Naming::Deletable, 100, 10)],
-        vec![prepare(&[0]), execute(10_000, vec![entry(Operation::Delete, 0)])],
+        vec![prepare(&[0]), execute(60_000, vec![entry(Operation::Delete, 0)])],
     ));
     rig.validate().unwrap();
     rig.run(0).done();
     let begun = Instant::now();
     let ran = rig.run(1);
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
     let sum = ran.sum();
     let totals = ran.done();
     assert_eq!((count(&totals, Operation::Delete), sum.count()), (100, 100));
     assert!(fact(&totals, "ended early").is_some());
-    assert!(totals.to.since(totals.from) < Duration::from_secs(3), "rates are of the time it took");
+    assert!(totals.to.since(totals.from) <= took, "rates are of the time it took");
 }
 
 #[test]
@@ -220,7 +238,7 @@ fn a_glob_finds_what_is_there() {
         plan.file.threads = Some(1);
         let mut rig = Rig::new(plan);
         rig.validate().unwrap();
-        let totals = rig.run(0).done();
+        let totals = rig.run_until(0, |totals| totals.tally.count() >= 100);
         totals.tally.bytes() / totals.tally.count().max(1)
     };
     assert_eq!(bytes("a/*.txt"), 40);
@@ -259,14 +277,15 @@ fn the_page_cache_can_be_dropped_before_a_stage() {
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
     rig.run(0).done();
-    assert!(count(&rig.run(1).done(), Operation::Read) > 0);
+    let read = |totals: &StageTotals| count(totals, Operation::Read) > 0;
+    assert!(read(&rig.run_until(1, read)));
 }
 
 #[test]
 fn untimed_stages_report_progress_although_nothing_moves() {
     let mut plan = plan("null://", vec![prepared(10, 1)], vec![prepare(&[0])]);
     if let StageKind::Prepare { settle, .. } = &mut plan.stages[0].kind {
-        *settle = Duration::from_millis(350);
+        *settle = Duration::from_secs(1);
     }
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();

@@ -51,9 +51,11 @@ fn what_was_written_by_any_agent_is_found_right() {
         let mut rig = Rig::new(plan);
         rig.validate().unwrap();
         rig.run(0).done();
-        let totals = rig.run(1).done();
+        let both =
+            |totals: &StageTotals| count(totals, Operation::Get) > 0 && count(totals, Operation::Read) > 0;
+        let totals = rig.run_until(1, both);
         assert!(totals.tally.errors.is_empty(), "{:?}", totals.tally.errors);
-        assert!(count(&totals, Operation::Get) > 0 && count(&totals, Operation::Read) > 0);
+        assert!(both(&totals));
         assert_eq!(fact(&totals, "corrupt"), None);
     }
 }
@@ -68,12 +70,14 @@ fn one_wrong_bit_is_found_and_its_place_named() {
         rig.validate().unwrap();
         rig.run(0).done();
         flip(&object(directory.path(), 1), (2 << 20) + 77);
-        let totals = rig.run(1).done();
-        assert!(errors(&totals, ErrorClass::Corrupt) > 0);
+        let right = |totals: &StageTotals| count(totals, Operation::Get) > 0;
+        let wrong = |totals: &StageTotals| errors(totals, ErrorClass::Corrupt) > 0;
+        let totals = rig.run_until(1, |totals| right(totals) && wrong(totals));
+        assert!(wrong(&totals));
         let told = fact(&totals, "corrupt").unwrap();
         let place = format!("offset {}", (2 << 20) + 77);
         assert!(told.contains("prepared-00000001.dat") && told.contains(&place), "{told}");
-        assert!(count(&totals, Operation::Get) > 0, "the others are right");
+        assert!(right(&totals), "the others are right");
     }
 }
 
@@ -86,8 +90,11 @@ fn a_wrong_object_and_a_short_one_are_found() {
     std::fs::copy(object(directory.path(), 0), object(directory.path(), 1)).unwrap();
     let short = std::fs::File::options().write(true).open(object(directory.path(), 2)).unwrap();
     short.set_len(SIZE - 1).unwrap();
-    let totals = rig.run(1).done();
-    assert!(errors(&totals, ErrorClass::Corrupt) > 0 && errors(&totals, ErrorClass::Truncated) > 0);
+    let both = |totals: &StageTotals| {
+        errors(totals, ErrorClass::Corrupt) > 0 && errors(totals, ErrorClass::Truncated) > 0
+    };
+    let totals = rig.run_until(1, both);
+    assert!(both(&totals));
     assert!(
         fact(&totals, "corrupt")
             .unwrap()
@@ -99,6 +106,7 @@ fn a_wrong_object_and_a_short_one_are_found() {
 fn a_stage_that_fails_for_it_says_where() {
     let directory = memory();
     let mut plan = reads(directory.path(), vec![verified(Operation::Get, 0)]);
+    plan.stages[1] = execute(60_000, vec![verified(Operation::Get, 0)]);
     plan.errors.max_total_errors = 0;
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
@@ -124,20 +132,25 @@ fn what_an_earlier_run_has_put_is_recognized_by_its_name() {
     let listed = pool("new/", Naming::Listed { glob: "new/**".to_owned() }, 0, 0);
     let varied =
         Pool { sizes: SizeSpec::Uniform { min: 1, max: 5000 }, ..pool("new/", Naming::Put, u64::MAX, 0) };
-    let stages = |entries| vec![execute(100, entries)];
-    let mut rig = Rig::new(files(directory.path(), vec![varied], stages(vec![entry(Operation::Put, 0)])));
+    let stages = |milliseconds, entries| vec![execute(milliseconds, entries)];
+    let mut rig =
+        Rig::new(files(directory.path(), vec![varied], stages(100, vec![entry(Operation::Put, 0)])));
     rig.validate().unwrap();
-    rig.run(0).done();
+    rig.run_until(0, |totals| count(totals, Operation::Put) > 0);
     let foreign = directory.path().join("target/new/foreign");
     std::fs::write(&foreign, "not ours").unwrap();
     rig.set(|plan| {
         plan.pools.push(listed);
-        plan.stages = stages(vec![verified(Operation::Get, 1)]);
+        plan.stages = stages(100, vec![verified(Operation::Get, 1)]);
     });
     rig.validate().unwrap();
-    let totals = rig.run(0).done();
+    let totals = rig.run_until(0, |totals| count(totals, Operation::Get) > 0);
     assert!(count(&totals, Operation::Get) > 0 && totals.tally.errors.is_empty(), "{totals:?}");
-    rig.set(|plan| plan.seed += 1);
+    rig.set(|plan| {
+        plan.seed += 1;
+        plan.errors.max_total_errors = 0;
+        plan.stages = stages(60_000, vec![verified(Operation::Get, 1)]);
+    });
     rig.validate().unwrap();
     let failure = rig.run(0).failure.expect("another seed");
     assert!(failure.message.contains("another seed") || failure.message.contains("truncated"), "{failure}");

@@ -1,6 +1,7 @@
-//! What a thread shows of objects that are not done.
+//! What a thread shows of objects that are not done, and how it takes what fails.
 
 use super::*;
+use crate::backend::Backend;
 use crate::engine::control::{Control, Shared, Stops};
 use crate::engine::seat::Seat;
 use crate::engine::source::source;
@@ -9,7 +10,8 @@ use crate::engine::validate::{Limits, validate};
 use crate::error::StorageError;
 use crate::executor::{Clock, Turn, Waker};
 use iobench_core::message::Configure;
-use iobench_core::plan::{Naming, Plan, Share};
+use iobench_core::plan::{Credentials, Naming, Plan, Share, Stage};
+use iobench_servers::{Fault as Wrong, Proxy, Rule, S3sFs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
@@ -76,6 +78,70 @@ fn a_page_that_is_listed_for_cleaning_up_is_a_step() {
     let (mut worker, shared, _) = bench(plan("null://", vec![names], vec![cleanup(&[0])]));
     worker.refill(0);
     assert_eq!((shared.steps.load(Ordering::Relaxed), worker.exhausted), (1, true));
+}
+
+/// A thread that is to clean up names without end in a store, the server, and the proxy that it goes through.
+fn store(tolerant: bool) -> (Worker, S3sFs, Proxy) {
+    let server = S3sFs::open();
+    let proxy = Proxy::start(server.address());
+    let names = pool("new/", Naming::Put, u64::MAX, 10);
+    let target = format!("s3://{}/{}/p", proxy.address(), server.bucket());
+    let kind = StageKind::Cleanup { pools: vec![PoolId(0)], tolerant };
+    let mut plan = plan(&target, vec![names], vec![Stage { name: "cleanup".to_owned(), kind }]);
+    plan.storage.credentials = Credentials::Anonymous;
+    let backend = Backend::open(&plan.target, &plan.file, &plan.storage).expect("a store");
+    backend.storage().put(b"new/obj_3", &&[0; 10][..]).expect("an object");
+    let worker = bench(plan).0;
+    // Whoever prepares it has looked what is there.
+    proxy.forget();
+    (worker, server, proxy)
+}
+
+#[test]
+fn a_listing_that_fails_and_may_heal_is_tried_again_a_little_later() {
+    let (mut worker, _server, proxy) = store(true);
+    let lists = || proxy.count(|seen| seen.method == "GET");
+    proxy.add(Rule::new(Wrong::status(500, "InternalError")).method("GET").first(2));
+    let mut seen = Vec::new();
+    for now in [0, LOOK - 1, LOOK, 2 * LOOK] {
+        worker.refill(now);
+        seen.push((lists(), worker.in_flight, worker.exhausted));
+    }
+    assert_eq!(seen, [(1, 0, false), (1, 0, false), (2, 0, false), (3, 1, true)]);
+    assert_eq!(worker.seat.control.errors(), 0);
+    assert_eq!(worker.seat.shared.steps.load(Ordering::Relaxed), 3, "each is a sign of life");
+}
+
+#[test]
+fn a_listing_that_goes_on_failing_counts_once() {
+    let (mut worker, _server, proxy) = store(true);
+    proxy.add(Rule::new(Wrong::status(500, "InternalError")).method("GET"));
+    let mut turns = 0..1000;
+    while !worker.exhausted {
+        worker.refill(turns.next().expect("an end") * LOOK);
+    }
+    assert_eq!(worker.seat.control.errors(), 1);
+    assert!(proxy.count(|seen| seen.method == "GET") > 10);
+
+    // What cannot heal is not tried again, nor what took its time, nor is anything by those who want to know.
+    for (status, tolerant) in [(403, true), (504, true), (500, false)] {
+        let (mut worker, _server, proxy) = store(tolerant);
+        proxy.add(Rule::new(Wrong::status(status, "Any")).method("GET"));
+        worker.refill(0);
+        assert_eq!((worker.exhausted, worker.seat.control.errors()), (true, 1));
+    }
+}
+
+#[test]
+fn what_takes_too_long_counts_until_the_stage_has_failed_for_it() {
+    let mut plan = plan("null://", vec![prepared(8, 1000)], vec![prepare(&[0])]);
+    plan.errors.max_total_errors = 1;
+    let timeout = nanos(plan.errors.operation_timeout);
+    let (mut worker, ..) = bench(plan);
+    worker.refill(0);
+    assert_eq!(worker.in_flight, 4);
+    worker.look(timeout + 1);
+    assert_eq!(worker.seat.control.errors(), 2, "the other two are cancelled");
 }
 
 #[test]
