@@ -1,6 +1,6 @@
 //! The agent's driver: gRPC streams and the engine on one side, the machine on the other.
 
-use super::{Clock, Edge, Inbox, Local, Observer, Remote, drive};
+use super::{Clock, Edge, Inbox, Local, Observer, Remote, drive, offer};
 use crate::grpc::pump;
 use iobench_core::agent::{Agent, Input, KeptRun, Output};
 use iobench_core::engine::{Engine, EngineEvent, EngineEvents, Epoch};
@@ -131,7 +131,7 @@ impl<E: Engine, K: FnMut(Now, KeptRun)> Edge<Agent> for AgentEdge<E, K> {
         match output {
             Output::Send(id, message) => {
                 if let Some((reply, _)) = self.streams.get(&id)
-                    && reply.try_send(Ok(message)).is_err()
+                    && !offer(reply, Ok(message))
                 {
                     self.local.send(Event::Closed(id, Gone::Overflow));
                 }
@@ -182,10 +182,8 @@ mod tests {
         fn command(&mut self, _: Epoch, _: EngineCommand) {}
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_has_stopped_reading_is_not_listened_to_any_more() {
-        let mut inbox = Inbox::default();
-        let mut edge = AgentEdge {
+    fn edge(inbox: &Inbox<Event>) -> AgentEdge<Idle, fn(Now, KeptRun)> {
+        AgentEdge {
             local: inbox.local(),
             remote: inbox.remote(),
             streams: BTreeMap::new(),
@@ -193,17 +191,45 @@ mod tests {
             engine: Idle,
             keep: |_, _| {},
             description: crate::run::description(""),
-        };
-        let machine = Agent::new();
-        let (incoming, not_heard) = open_stream();
-        let (reply, _unread) = mpsc::channel(1);
-        let opened = edge.admit(&machine, at(0), Event::Opened(incoming, reply));
+        }
+    }
+
+    /// Says two things on a new stream, whose outgoing half has room for one message.
+    fn say_twice(
+        edge: &mut AgentEdge<Idle, fn(Now, KeptRun)>,
+        machine: &Agent,
+        incoming: Streaming<ControlMessage>,
+        reply: Reply,
+    ) {
+        let opened = edge.admit(machine, at(0), Event::Opened(incoming, reply));
         let Some(Input::Opened(id)) = opened else { panic!("{opened:?}") };
         for sequence in 0..2 {
             let body = Report::Aborted { reason: String::new(), totals: Vec::new() };
             let message = AgentMessage { run: RUN, session: Session(1), sequence, stamp: Mono(0), body };
             assert!(edge.execute(at(0), Output::Send(id, message)).is_continue());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_gone_is_heard_to_the_last_word() {
+        let mut inbox = Inbox::default();
+        let mut edge = edge(&inbox);
+        let (incoming, _still_open) = open_stream();
+        let (reply, gone) = mpsc::channel(1);
+        drop(gone);
+        say_twice(&mut edge, &Agent::new(), incoming, reply);
+        let more = tokio::time::timeout(Duration::from_secs(1), inbox.next()).await;
+        assert!(more.is_err(), "only its own end ends it: {more:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_stopped_reading_is_not_listened_to_any_more() {
+        let mut inbox = Inbox::default();
+        let mut edge = edge(&inbox);
+        let (incoming, not_heard) = open_stream();
+        let (reply, _unread) = mpsc::channel(1);
+        let machine = Agent::new();
+        say_twice(&mut edge, &machine, incoming, reply);
         let event = inbox.next().await.unwrap();
         let closed = edge.admit(&machine, at(0), event);
         assert!(matches!(closed, Some(Input::Closed(_, Gone::Overflow))), "{closed:?}");

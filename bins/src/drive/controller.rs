@@ -1,6 +1,6 @@
 //! The controller's driver: connections, streams and the journal on one side, the machine on the other.
 
-use super::{Clock, Edge, Inbox, Local, Observer, Remote, drive};
+use super::{Clock, Edge, Inbox, Local, Observer, Remote, drive, offer};
 use crate::grpc::{self, Dial, pump};
 use iobench_core::controller::{Controller, Input, Notice, Order, Outcome, Output};
 use iobench_core::message::{AgentIndex, AgentMessage, ControlMessage, Gone, StreamId};
@@ -206,7 +206,7 @@ impl<D: Dial, R> ControllerEdge<D, R> {
 
     fn send(&mut self, agent: AgentIndex, stream: StreamId, message: ControlMessage) {
         let sender = self.streams.get(&(agent, stream)).and_then(|stream| stream.sender.as_ref());
-        if sender.is_some_and(|sender| sender.try_send(message).is_err()) {
+        if sender.is_some_and(|sender| !offer(sender, message)) {
             self.local.send(Event::Machine(Input::Closed(agent, stream, Gone::Overflow)));
         }
     }
@@ -232,10 +232,8 @@ mod tests {
         fn notice(&mut self, _: Now, _: &Notice) {}
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_has_stopped_reading_is_not_listened_to_any_more() {
-        let mut inbox = Inbox::default();
-        let mut edge = ControllerEdge {
+    fn edge(inbox: &Inbox<Event>) -> (ControllerEdge<impl Dial + use<>, Nowhere>, Controller) {
+        let edge = ControllerEdge {
             local: inbox.local(),
             remote: inbox.remote(),
             addresses: Vec::new(),
@@ -255,17 +253,45 @@ mod tests {
             policy: Policy::default(),
             lead: Lead::AtOnce,
         };
-        let machine = Controller::new(order);
-        let (incoming, not_heard) = open_stream();
-        let (sender, _unread) = mpsc::channel(1);
+        (edge, Controller::new(order))
+    }
+
+    /// Acknowledges twice on a new stream, whose outgoing half has room for one message.
+    fn say_twice(
+        edge: &mut ControllerEdge<impl Dial, Nowhere>,
+        machine: &Controller,
+        incoming: Streaming<AgentMessage>,
+        sender: mpsc::Sender<ControlMessage>,
+    ) {
         let agent = AgentIndex(0);
-        let opened = edge.admit(&machine, at(0), Event::Opened(agent, 1, sender, incoming));
+        let opened = edge.admit(machine, at(0), Event::Opened(agent, 1, sender, incoming));
         let Some(Input::Opened { stream, .. }) = opened else { panic!("{opened:?}") };
         for sequence in 0..2 {
             let body = Control::Acknowledge { sequence };
             let message = ControlMessage { run: RUN, session: Session(1), body };
             assert!(edge.execute(at(0), Output::Send(agent, stream, message)).is_continue());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_gone_is_heard_to_the_last_word() {
+        let mut inbox = Inbox::default();
+        let (mut edge, machine) = edge(&inbox);
+        let (incoming, _still_open) = open_stream();
+        let (sender, gone) = mpsc::channel(1);
+        drop(gone);
+        say_twice(&mut edge, &machine, incoming, sender);
+        let more = tokio::time::timeout(SECOND, inbox.next()).await;
+        assert!(more.is_err(), "only its own end ends it: {more:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_stopped_reading_is_not_listened_to_any_more() {
+        let mut inbox = Inbox::default();
+        let (mut edge, machine) = edge(&inbox);
+        let (incoming, not_heard) = open_stream();
+        let (sender, _unread) = mpsc::channel(1);
+        say_twice(&mut edge, &machine, incoming, sender);
         let event = inbox.next().await.unwrap();
         let closed = edge.admit(&machine, at(0), event);
         assert!(matches!(closed, Some(Input::Closed(_, _, Gone::Overflow))), "{closed:?}");

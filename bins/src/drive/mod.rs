@@ -16,6 +16,8 @@ use iobench_core::machine::Machine;
 use iobench_core::time::{Mono, Now};
 use std::future::Future;
 use std::ops::ControlFlow;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Time enters here and nowhere else.
 pub trait Clock: Clone + Send + Sync + 'static {
@@ -92,6 +94,12 @@ async fn drive<M: Machine, E: Edge<M>>(
             machine.handle(now, input);
         }
     }
+}
+
+/// Queues a message for a stream; `false` when its reader has not kept up. A stream that is over takes nothing and says
+/// so by its pump, after all that has come on it.
+fn offer<T>(sender: &mpsc::Sender<T>, message: T) -> bool {
+    !matches!(sender.try_send(message), Err(TrySendError::Full(_)))
 }
 
 async fn sleep(clock: &impl Clock, wake: Option<Mono>) {

@@ -182,6 +182,14 @@ Results: /results/nightly
     );
 }
 
+#[test]
+fn a_label_is_no_line_of_ours() {
+    let mut results = run(varied_run());
+    results.header.labels = vec![("site".to_owned(), "lab\nCOMPLETE  forged\u{1b}[31m".to_owned())];
+    let told = text(&results);
+    assert!(told.contains("\nsite=lab\\nCOMPLETE  forged\\u{1b}[31m\n"), "{told}");
+}
+
 /// The fields of a table, by column.
 fn table(tsv: &str) -> Vec<BTreeMap<&str, &str>> {
     let mut lines = tsv.lines().map(|line| line.split('\t').collect::<Vec<_>>());

@@ -73,9 +73,18 @@ fn headline(out: &mut String, results: &Results) {
         line!(out, "storage   {storage}");
     }
     if !header.labels.is_empty() {
-        let labels: Vec<_> = header.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let label =
+            |(name, value): &(String, String)| format!("{}={}", on_one_line(name), on_one_line(value));
+        let labels: Vec<_> = header.labels.iter().map(label).collect();
         line!(out, "{}", labels.join("  "));
     }
+}
+
+/// What somebody chose may pretend to be a line of ours, or a command for the terminal.
+fn on_one_line(text: &str) -> String {
+    text.chars()
+        .flat_map(|it| if it.is_control() { it.escape_default().collect() } else { vec![it] })
+        .collect()
 }
 
 /// How many operations of timed stages failed; nothing when none did.
