@@ -18,10 +18,15 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// An empty trace. With the environment variable `SIM_TRACE` set to a path, lines are appended there too.
+    /// An empty trace. With the environment variable `SIM_TRACE` set to a path, lines are appended there too, behind a
+    /// line that says that a simulation begins.
     #[must_use]
     pub fn new() -> Self {
-        let open = |path| std::fs::File::options().create(true).append(true).open(path).ok();
+        let open = |path| {
+            let mut file = std::fs::File::options().create(true).append(true).open(path).ok()?;
+            writeln!(file, "--- a simulation begins").ok()?;
+            Some(file)
+        };
         Self { file: std::env::var_os("SIM_TRACE").and_then(open), ..Self::default() }
     }
 

@@ -3,7 +3,7 @@
 use super::machine::{Controller, agent_index};
 use super::outcome::{AgentEnd, ExitCode, Skew};
 use super::port::{Level, Output};
-use super::roster::{Setup, Step, Work};
+use super::roster::{Link, Setup, Step, Work};
 use super::state::RunState;
 use crate::message::{
     AgentIndex, AgentMessage, Capabilities, Failure, FailureClass, Pong, Progress, Report, StreamId,
@@ -248,8 +248,12 @@ impl Controller {
 
     fn pong(&mut self, now: Now, index: usize, pong: &Pong) -> Verdict {
         if self.was_absent_since(pong.stamp) {
-            // It measures our own absence.
-            self.sampled(now, index);
+            // It measures our own absence, and is no sample: who waits for one asks again, once.
+            let asks =
+                |link: &Link| link.sampling.is_some() && pong.number.checked_add(1) == Some(link.pings);
+            if self.peers[index].link.as_ref().is_some_and(asks) {
+                self.ping(now, index);
+            }
             return Verdict::Taken;
         }
         let peer = &mut self.peers[index];

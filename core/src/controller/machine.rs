@@ -159,6 +159,8 @@ impl Controller {
         for index in 0..self.peers.len() {
             if let Some(link) = &mut self.peers[index].link {
                 link.next_ping = link.next_ping.max(now.after(catch_up));
+                // That its samples became too old meanwhile is not its doing.
+                link.renewals = 0;
             }
             self.schedule(index);
         }

@@ -30,7 +30,14 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match options(std::env::args().skip(1)) {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!(
+            "{USAGE}\nSIM_TRACE=FILE writes down all that crosses a machine's boundary; see docs/TESTING.md"
+        );
+        return ExitCode::SUCCESS;
+    }
+    let options = match options(std::env::args().skip(1)).and_then(|options| begin_trace().map(|()| options))
+    {
         Ok(options) => options,
         Err(why) => {
             eprintln!("{why}\n{USAGE}");
@@ -45,6 +52,13 @@ fn main() -> ExitCode {
         (None, _) => explore(&options),
     };
     ExitCode::from(u8::from(!well))
+}
+
+/// A trace of this call alone.
+fn begin_trace() -> Result<(), String> {
+    let Some(path) = std::env::var_os("SIM_TRACE") else { return Ok(()) };
+    let begun = std::fs::File::create(&path);
+    begun.map(drop).map_err(|error| format!("SIM_TRACE={}: {error}", path.display()))
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -88,6 +102,11 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         }
     }
     match options.from.checked_add(options.seeds()) {
+        Some(_)
+            if options.seed.is_some() && (options.seeds.is_some() || options.from > 0 || options.cells) =>
+        {
+            Err("--seed plays one; --seeds, --from and --cells are for many".to_owned())
+        }
         Some(_) => Ok(options),
         None => Err("--from and --seeds go beyond the last seed".to_owned()),
     }

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Option<(Runs, usize)> {
-    let agents = words.first()?.parse().ok()?;
+    let agents = words.first()?.parse().ok().filter(|agents| *agents > 0)?;
     let faults = words.get(1)?.parse().ok()?;
     let pace = match words.get(2).map(String::as_str) {
         Some("any") => Pace::Any,

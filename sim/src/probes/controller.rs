@@ -7,7 +7,7 @@ use iobench_core::message::{
     AgentIndex, AgentMessage, Control, Failure, FailureClass, Ping, Pong, Progress, Report, RunId, Session,
     StartAt, StreamId,
 };
-use iobench_core::plan::Policy;
+use iobench_core::plan::{Outline, Policy, Timeouts};
 use iobench_core::stats::{Interval, StageTotals};
 use iobench_core::time::{Mono, Now, Unix, nanos};
 use std::time::Duration;
@@ -45,12 +45,15 @@ pub const CONTROLLER: &[Probe] = &[
         skews.and_then(|skews| skews[0]).is_some_and(|skew| skew.bound >= 4 * 200_000)
     }),
     probe("renewals", "a clock that cannot be compared is asked for ever", || {
-        let mut bench = Bench::ready(1);
-        // We are absent ourselves between each ping and its answer, so that no answer is a sample.
-        for _ in 0..30 {
-            let asked = std::mem::take(&mut bench.asked);
-            bench.pass(Duration::from_secs(60));
-            asked.into_iter().for_each(|(agent, ping)| bench.pong(agent, ping, 0));
+        // Two agents that may take their time take turns, so that the samples of one are old when those of the other come.
+        let patient = Timeouts { ping: Duration::from_secs(20), ..Timeouts::default() };
+        let mut bench = Bench::with(2, &[("execute", true)], patient);
+        (0..2).for_each(|agent| bench.be_ready(agent));
+        for turn in 0..20 {
+            bench.answer(turn % 2, Duration::ZERO, 0);
+            for _ in 0..31 {
+                bench.pass(Duration::from_secs(1));
+            }
         }
         bench.told("answered no ping quickly enough") > 0
     }),
@@ -170,7 +173,12 @@ struct Bench {
 impl Bench {
     /// So many agents have a stream, and a run of these stages, timed or not.
     fn of(agents: u32, stages: &[(&str, bool)]) -> Self {
-        let outline = outline(stages);
+        Self::with(agents, stages, Timeouts::default())
+    }
+
+    /// The same with other deadlines.
+    fn with(agents: u32, stages: &[(&str, bool)], timeouts: Timeouts) -> Self {
+        let outline = Outline { timeouts, ..outline(stages) };
         let spec = |index| AgentSpec { id: format!("a{index}"), address: String::new() };
         let order = Order {
             run: RunId(1),
@@ -205,11 +213,13 @@ impl Bench {
     /// Their clocks are being sampled.
     fn ready(agents: u32) -> Self {
         let mut bench = Self::of(agents, &[("execute", true)]);
-        for agent in 0..agents as usize {
-            bench.say(agent, accepted());
-            bench.say(agent, Report::Ready { unix: Unix(0) });
-        }
+        (0..agents as usize).for_each(|agent| bench.be_ready(agent));
         bench
+    }
+
+    fn be_ready(&mut self, agent: usize) {
+        self.say(agent, accepted());
+        self.say(agent, Report::Ready { unix: Unix(0) });
     }
 
     /// One agent measures.

@@ -4,7 +4,8 @@ use super::{all_idle, started};
 use crate::agent::{self, StateName};
 use crate::controller::{AgentEnd, AgentState, ExitCode, Input, Label, Lead, RunState};
 use crate::harness::{Harness, SECOND, agent_index, order, outline};
-use crate::message::{AgentMessage, Failure, FailureClass, Report, RunId};
+use crate::message::{AgentMessage, Failure, FailureClass, Pong, Report, RunId};
+use crate::time::Mono;
 use std::time::Duration;
 
 #[test]
@@ -205,6 +206,26 @@ fn clock_samples_that_became_old_before_the_start_are_renewed() {
     let began: Vec<_> = harness.hosts.iter().map(|host| host.began[0]).collect();
     assert!(began[0].abs_diff(began[1]) < SECOND / 20, "together: {began:?}");
     assert!(harness.said("in 10.0s"), "our own absence is no latency of theirs: {:?}", harness.notices);
+}
+
+#[test]
+fn answers_that_waited_while_the_controller_was_stopped_are_no_samples_and_fail_nobody() {
+    let mut harness = Harness::new(2);
+    harness.begin();
+    harness.run_until("sampling", |h| h.controller.state() == RunState::CoordinatingStart);
+    harness.controller_stopped = true;
+    harness.run_for(20);
+    harness.wake_controller();
+    let before = Mono(harness.now - 20 * SECOND);
+    for (number, agent) in (0..40).map(|turn| (turn / 2, (turn % 2) as usize)) {
+        let (stream, run, session) = harness.hosts[agent].machine.current().unwrap();
+        let stamp = harness.agent_now(agent).mono;
+        let pong = Pong { number, stamp: before, received: stamp, sent: stamp };
+        let sequence = (1 << 40) + number;
+        let message = AgentMessage { run, session, sequence, stamp, body: Report::Acknowledge(pong) };
+        harness.controller_gets(Input::Received(agent_index(agent), stream, message));
+    }
+    assert_eq!(harness.controller.state(), RunState::CoordinatingStart, "{:?}", harness.notices);
 }
 
 #[test]
