@@ -140,6 +140,8 @@ pub(super) struct Shared {
     pub(super) in_flight: AtomicU32,
     /// When it last entered the kernel, nanoseconds: what is in flight is at least this old when it does not return.
     pub(super) entered: AtomicU64,
+    /// Operations that it has counted, whether or not it has handed the counts over.
+    pub(super) counted: AtomicU64,
     /// Objects done in an untimed stage …
     pub(super) objects: AtomicU64,
     /// … and their bytes, with what has been transferred of those that are not done.
