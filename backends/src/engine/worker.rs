@@ -33,6 +33,9 @@ struct Slot {
     moved: u64,
     /// When this try began, nanoseconds.
     issued: u64,
+    /// Bytes that it was seen to have transferred, and when they last grew, or when it began.
+    seen: u64,
+    stirred: u64,
     /// When the first one did.
     begun: u64,
 }
@@ -52,6 +55,8 @@ const FREE: Slot = Slot {
     tries: 0,
     moved: 0,
     issued: 0,
+    seen: 0,
+    stirred: 0,
     begun: 0,
 };
 
@@ -207,7 +212,7 @@ impl Worker {
                 Feed::Task(kind, task) => {
                     self.free.pop();
                     self.slots[slot as usize] =
-                        Slot { task, kind, in_use: true, issued: now, begun: now, ..FREE };
+                        Slot { task, kind, in_use: true, issued: now, stirred: now, begun: now, ..FREE };
                     self.start(slot, task);
                 }
                 Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
@@ -242,7 +247,7 @@ impl Worker {
             self.waiting.swap_remove(index);
             let state = &mut self.slots[slot as usize];
             self.recorder.retry(now - state.issued);
-            state.issued = now;
+            (state.issued, state.seen, state.stirred) = (now, 0, now);
             state.late = false;
             let task = state.task;
             self.start(slot, task);
@@ -331,8 +336,16 @@ impl Worker {
                     self.count_task(task, outcome, service);
                 }
                 let moved = self.slots[slot as usize].moved;
-                self.slots[slot as usize] =
-                    Slot { task: next, kind, in_use: true, moved, issued: now, begun: now, ..FREE };
+                self.slots[slot as usize] = Slot {
+                    task: next,
+                    kind,
+                    in_use: true,
+                    moved,
+                    issued: now,
+                    stirred: now,
+                    begun: now,
+                    ..FREE
+                };
                 return self.start(slot, next);
             }
             Verdict::Fails(failure) => {
@@ -444,7 +457,8 @@ impl Worker {
     }
 
     /// Gives up tries that take too long: for another one, or for good, until so many have failed that the stage has.
-    /// One that cannot even be cancelled is counted without waiting for its end.
+    /// One that cannot even be cancelled is counted without waiting for its end. In an untimed stage one that goes on
+    /// does not take too long, whatever the size of its object.
     fn look(&mut self, now: u64) {
         self.next_look = now + LOOK;
         let timeout = nanos(self.policy.operation_timeout);
@@ -452,10 +466,13 @@ impl Worker {
             if self.seat.control.halted() {
                 return;
             }
+            if self.timeline.is_none() {
+                self.look_at_movement(slot, now);
+            }
             let state = self.slots[slot as usize];
             let patience =
                 if state.late { timeout.saturating_add(self.seat.prepared.let_go()) } else { timeout };
-            let too_long = state.in_use && !state.expired && now.saturating_sub(state.issued) > patience;
+            let too_long = state.in_use && !state.expired && now.saturating_sub(state.stirred) > patience;
             if !too_long || self.waiting.iter().any(|&(_, waiting)| waiting == slot) {
                 continue;
             }
@@ -469,6 +486,18 @@ impl Worker {
         }
         if self.timeline.is_none() {
             self.look_at_progress();
+        }
+    }
+
+    /// Notes whether bytes of a try have moved that is not being cancelled.
+    fn look_at_movement(&mut self, slot: u32, now: u64) {
+        let state = &mut self.slots[slot as usize];
+        if !state.in_use || state.late {
+            return;
+        }
+        let seen = std::mem::replace(&mut state.seen, self.executor.moved(slot));
+        if state.seen > seen {
+            state.stirred = now;
         }
     }
 

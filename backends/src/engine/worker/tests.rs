@@ -5,7 +5,7 @@ use crate::backend::Backend;
 use crate::engine::control::{Control, Shared, Stops};
 use crate::engine::seat::Seat;
 use crate::engine::source::source;
-use crate::engine::tests::{cleanup, plan, pool, prepare, prepared};
+use crate::engine::tests::{cleanup, execute_gets, plan, pool, prepare, prepared};
 use crate::engine::validate::{Limits, validate};
 use crate::error::StorageError;
 use crate::executor::{Clock, Turn, Waker};
@@ -142,6 +142,39 @@ fn what_takes_too_long_counts_until_the_stage_has_failed_for_it() {
     assert_eq!(worker.in_flight, 4);
     worker.look(timeout + 1);
     assert_eq!(worker.seat.control.errors(), 2, "the other two are cancelled");
+}
+
+#[test]
+fn what_moves_is_not_given_up_in_an_untimed_stage_and_is_in_a_timed_one() {
+    let timeout = |plan: &Plan| nanos(plan.errors.operation_timeout);
+    let mut untimed = plan("null://", vec![prepared(1, 1000)], vec![prepare(&[0])]);
+    if let StageKind::Prepare { overwrite, .. } = &mut untimed.stages[0].kind {
+        *overwrite = true;
+    }
+    let timed = plan("null://", vec![prepared(1, 1000)], vec![execute_gets(1000)]);
+    let half = timeout(&untimed) / 2;
+    let (mut worker, _, moved) = bench(untimed);
+    worker.refill(0);
+    for step in 1..10 {
+        moved.store(step, Ordering::Relaxed);
+        worker.look(step * half);
+        assert_eq!(worker.seat.control.errors(), 0, "it goes on");
+    }
+    // Nothing has moved for as long as an operation may take, and then for longer.
+    worker.look(9 * half + 2 * half);
+    assert_eq!((worker.seat.control.errors(), worker.slots.iter().any(|slot| slot.late)), (0, false));
+    worker.look(9 * half + 2 * half + 1);
+    assert!(worker.seat.control.errors() > 0 || worker.slots.iter().any(|slot| slot.late), "it has stopped");
+
+    let (mut worker, _, moved) = bench(timed);
+    worker.timeline = Timeline::new(&worker.seat.prepared.plan.stages[0].kind, Duration::from_secs(1), 0);
+    worker.refill(0);
+    moved.store(1, Ordering::Relaxed);
+    worker.look(2 * half);
+    moved.store(2, Ordering::Relaxed);
+    worker.look(2 * half + 1);
+    let given_up = worker.slots.iter().filter(|slot| slot.late || slot.expired).count();
+    assert_eq!(given_up, worker.slots.iter().filter(|slot| slot.in_use).count(), "all of them are");
 }
 
 #[test]
