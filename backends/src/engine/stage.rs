@@ -210,7 +210,7 @@ impl Stage {
             Report::Finished { after } => {
                 if !self.threads[thread].drained {
                     // It has panicked: nobody else knows how that ended.
-                    let lost = self.threads[thread].shared.in_flight.load(Ordering::Relaxed).into();
+                    let lost = self.threads[thread].shared.uncounted();
                     self.pending.recorder.cancelled(lost);
                     self.totals.cancelled(lost);
                     self.threads[thread].in_flight = 0;
@@ -455,8 +455,12 @@ impl Stage {
             .filter(|shared| shared.stuck() > 0)
             .cloned()
             .collect();
-        let lost: u64 =
-            self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
+        let lost: u64 = self
+            .threads
+            .iter()
+            .filter(|thread| !thread.drained)
+            .map(|thread| thread.shared.uncounted())
+            .sum();
         self.pending.recorder.cancelled(lost);
         self.totals.cancelled(lost);
         let work_ended = now.min(self.timeline.map_or(u64::MAX, |timeline| timeline.end()));

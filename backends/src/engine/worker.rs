@@ -305,7 +305,9 @@ impl Worker {
             {
                 self.seat.control.fail(failure);
             }
-            return self.release(slot);
+            self.release(slot);
+            self.show_given_up();
+            return;
         }
         let outcome = match outcome {
             // What has come at last is not thrown away, but what was cut off took too long.
@@ -481,12 +483,23 @@ impl Worker {
                 self.slots[slot as usize].late = true;
             } else {
                 self.slots[slot as usize].expired = true;
+                self.show_given_up();
                 self.count_task(state.task, Outcome::Failed(Fault::TIMEOUT), 0);
             }
         }
         if self.timeline.is_none() {
             self.look_at_progress();
         }
+    }
+
+    /// Operations in flight that were given up: they are counted.
+    fn given_up(&self) -> u32 {
+        self.slots.iter().filter(|slot| slot.in_use && slot.expired).count() as u32
+    }
+
+    #[cold]
+    fn show_given_up(&self) {
+        self.seat.shared.given_up.store(self.given_up(), Ordering::Relaxed);
     }
 
     /// Notes whether bytes of a try have moved that is not being cancelled.

@@ -98,6 +98,9 @@ fn a_thread_that_is_stuck_and_has_nothing_more_to_say_fails_no_stage() {
     // As one in a system call shows itself.
     stage.threads[1].shared.finished.store(false, Ordering::Relaxed);
     stage.threads[1].shared.in_flight.store(4, Ordering::Relaxed);
+    stage.threads[1].shared.given_up.store(3, Ordering::Relaxed);
+    let before = stage.totals.tally().cancelled;
     let (ended, at) = ticks(&mut stage, end, 2 * PATIENCE).expect("patience has an end");
     assert_eq!((at, ended.failure.clone(), ended.abandoned.len()), (end + PATIENCE, None, 1));
+    assert_eq!(ended.totals.tally.cancelled, before + 1, "three were given up and are counted as that");
 }

@@ -15,8 +15,9 @@ impl Worker {
         let waiting = self.waiting.len() as u64;
         self.waiting.clear();
         self.wind_down();
-        // What was in flight at the end is in no other count, however it ended.
-        self.recorder.cancelled(waiting + u64::from(self.in_flight));
+        // What was in flight at the end is in no other count, however it ended, but for what was given up before.
+        self.recorder.cancelled(waiting + u64::from(self.in_flight - self.given_up()));
+        self.show_given_up();
         self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
         self.seat.shared.bytes.store(self.finished, Ordering::Relaxed);
         let warmup = self.timeline.is_some_and(|timeline| timeline.piece(self.piece).warmup);
