@@ -414,7 +414,9 @@ impl Stage {
         }
         let life = self.reported + nanos(self.prepared.plan.interval);
         if self.sent == timeline.pieces() && now >= life {
-            self.send_interval((self.reported, now, true), now, send);
+            // What was done after the work and has just come is counted, as in the last interval of all.
+            let counts_for_nothing = self.pending.recorder.is_empty();
+            self.send_interval((self.reported, now, counts_for_nothing), now, send);
         }
     }
 

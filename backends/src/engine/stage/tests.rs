@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::tests::{execute_gets, plan, prepared};
 use crate::engine::validate::{Limits, validate};
 use iobench_core::message::Configure;
+use iobench_core::stats::Operation;
 use std::time::{Duration, Instant};
 
 const SECOND: u64 = 1_000_000_000;
@@ -103,4 +104,31 @@ fn a_thread_that_is_stuck_and_has_nothing_more_to_say_fails_no_stage() {
     let (ended, at) = ticks(&mut stage, end, 2 * PATIENCE).expect("patience has an end");
     assert_eq!((at, ended.failure.clone(), ended.abandoned.len()), (end + PATIENCE, None, 1));
     assert_eq!(ended.totals.tally.cancelled, before + 1, "three were given up and are counted as that");
+}
+
+#[test]
+fn what_was_done_after_the_work_is_in_an_interval_that_counts_whenever_it_comes() {
+    let (mut stage, held) = over();
+    let end = stage.timeline.expect("it is timed").end();
+    let (finished, drained): (Vec<_>, _) =
+        held.into_iter().partition(|(_, report)| matches!(report, Report::Finished { .. }));
+    drained.into_iter().for_each(|(thread, report)| stage.reported(thread, report));
+    assert!(ticks(&mut stage, end, 0).is_none(), "it is not made durable yet");
+    for (thread, _) in finished {
+        let mut after = Box::new(Recorder::new(&[]));
+        after.record(Operation::Fsync, 0, 1);
+        stage.reported(thread, Report::Finished { after: (thread == 0).then_some(after) });
+    }
+    let mut counted = 0;
+    // A sign of life is due at the same time.
+    let due = end + SECOND;
+    let ended = stage.tick_at(due, &mut |event| {
+        if let EngineEvent::Interval(interval) = event
+            && !interval.warmup
+        {
+            counted += interval.tally.count();
+        }
+    });
+    assert!(ended.is_some());
+    assert_eq!(counted, 1);
 }
