@@ -138,8 +138,12 @@ impl Control {
 pub(super) struct Shared {
     /// Operations in flight.
     pub(super) in_flight: AtomicU32,
+    /// Those of them that took too long, were given up and have been counted as that.
+    pub(super) given_up: AtomicU32,
     /// When it last entered the kernel, nanoseconds: what is in flight is at least this old when it does not return.
     pub(super) entered: AtomicU64,
+    /// Operations that it has counted, whether or not it has handed the counts over.
+    pub(super) counted: AtomicU64,
     /// Objects done in an untimed stage …
     pub(super) objects: AtomicU64,
     /// … and their bytes, with what has been transferred of those that are not done.
@@ -175,6 +179,12 @@ impl Shared {
             0 => None,
             since => Some(now.saturating_sub(since)),
         }
+    }
+
+    /// Operations in flight that are in no count yet.
+    pub(super) fn uncounted(&self) -> u64 {
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        in_flight.saturating_sub(self.given_up.load(Ordering::Relaxed)).into()
     }
 
     /// Operations that hold this thread in the kernel although their stage is over.

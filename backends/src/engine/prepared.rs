@@ -9,6 +9,12 @@ use iobench_core::time::nanos;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// When its time is over, a timed stage waits so long for its threads, nanoseconds. Nobody waits for an answer to a
+/// stop then, so this has nothing to do with `timeouts.abort`.
+pub(super) const PATIENCE: u64 = 3_000_000_000;
+/// What is in flight then has so long to end.
+pub(super) const LET_GO: u64 = PATIENCE / 4 * 3;
+
 /// What validation leaves to the stages.
 pub(super) struct Prepared {
     pub(super) plan: Plan,

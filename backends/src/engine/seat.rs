@@ -50,6 +50,8 @@ pub(super) enum Report {
 /// What a thread counted in one piece.
 pub(super) struct Counts {
     pub(super) recorder: Box<Recorder>,
+    /// Operations that the thread has counted by now since it began.
+    pub(super) counted: u64,
     pub(super) warmup: bool,
     pub(super) in_flight: u64,
     pub(super) oldest: u64,

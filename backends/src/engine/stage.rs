@@ -1,7 +1,7 @@
 //! A stage that is running, as the coordinator sees it: threads, intervals, totals, the end.
 
 use super::control::{Control, ErrorRate, Shared, Stops};
-use super::prepared::Prepared;
+use super::prepared::{PATIENCE, Prepared};
 use super::seat::{Counts, Directive, Guard, Report, Seat};
 use super::timeline::Timeline;
 use super::worker::Worker;
@@ -21,6 +21,10 @@ use std::sync::mpsc::{Sender, channel};
 const CORRUPT: &str = "corrupt";
 /// A thread's counts of an interval are waited for so long, at most.
 const LATE_MAX: u64 = 50_000_000;
+/// The stage looks around this often at least …
+const TICK: u64 = 2 * LATE_MAX;
+/// … and one that does so later than this was itself kept from it, and most likely its threads with it.
+const ABSENT: u64 = 1_000_000_000;
 
 /// One stage from `Run` to its end.
 pub(super) struct Stage {
@@ -35,6 +39,10 @@ pub(super) struct Stage {
     /// When work began; `None` while threads are setting up.
     start: Option<u64>,
     timeline: Option<Timeline>,
+    /// When it last looked around.
+    looked: u64,
+    /// When it last did so after an absence.
+    returned: u64,
     /// Counts that belong to the interval to be sent next.
     pending: Pending,
     /// Pieces of the timeline that were sent.
@@ -60,6 +68,8 @@ struct Thread {
     ready: bool,
     /// Pieces that are closed here.
     closed: u64,
+    /// Operations whose counts have arrived.
+    counted: u64,
     in_flight: u64,
     oldest: u64,
     exhausted: bool,
@@ -134,6 +144,8 @@ impl Stage {
             armed: false,
             start: None,
             timeline: None,
+            looked: now,
+            returned: 0,
             pending: Pending { recorder: Recorder::new(&[]), lag: 0 },
             sent: 0,
             reported: now,
@@ -198,7 +210,7 @@ impl Stage {
             Report::Finished { after } => {
                 if !self.threads[thread].drained {
                     // It has panicked: nobody else knows how that ended.
-                    let lost = self.threads[thread].shared.in_flight.load(Ordering::Relaxed).into();
+                    let lost = self.threads[thread].shared.uncounted();
                     self.pending.recorder.cancelled(lost);
                     self.totals.cancelled(lost);
                     self.threads[thread].in_flight = 0;
@@ -240,7 +252,8 @@ impl Stage {
 
     /// Adds a thread's counts; gives back the emptied recorder.
     fn count(&mut self, thread: usize, counts: Counts) -> Box<Recorder> {
-        let Counts { mut recorder, warmup, in_flight, oldest, lag } = counts;
+        let Counts { mut recorder, counted, warmup, in_flight, oldest, lag } = counts;
+        self.threads[thread].counted = counted;
         (self.threads[thread].in_flight, self.threads[thread].oldest) = (in_flight, oldest);
         let measuring = self.timeline.is_none_or(|timeline| !timeline.piece(self.sent).warmup);
         // Counts of the warm-up that come when it is over belong to nothing any more.
@@ -267,12 +280,16 @@ impl Stage {
             _ => self.reported + nanos(self.prepared.plan.interval),
         };
         // Ten times a second the rate of errors is looked at.
-        interval.min(self.deadline.unwrap_or(u64::MAX)).min(now + 2 * LATE_MAX)
+        interval.min(self.deadline.unwrap_or(u64::MAX)).min(now + TICK)
     }
 
     /// Sends what is due; gives the end when it has come.
     pub(super) fn tick(&mut self, send: &mut dyn FnMut(EngineEvent)) -> Option<Ended> {
-        let now = self.clock.now();
+        self.tick_at(self.clock.now(), send)
+    }
+
+    fn tick_at(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) -> Option<Ended> {
+        self.look_at_itself(now);
         if let Some(failure) = self.rate.sample(now, &self.control) {
             self.control.fail(failure);
         }
@@ -287,10 +304,51 @@ impl Stage {
         }
         let drained = self.threads.iter().all(|thread| thread.drained);
         let natural =
-            self.timeline.map(|timeline| timeline.end() + self.prepared.last_word()).filter(|_| !drained);
+            self.timeline.map(|timeline| timeline.end().max(self.returned).saturating_add(PATIENCE));
+        let natural = natural.filter(|_| !drained);
         let deadline = self.deadline.or(natural).unwrap_or(u64::MAX);
         let finished = self.threads.iter().all(|thread| thread.finished);
         (finished || now >= deadline).then(|| self.end(now, send))
+    }
+
+    /// Notices that it has stood still (a process that was stopped, a host that did nothing else for long): threads
+    /// have the whole patience from then on, and what was measured meanwhile waited for this tool.
+    fn look_at_itself(&mut self, now: u64) {
+        let before = std::mem::replace(&mut self.looked, now);
+        let late = now.saturating_sub(before.saturating_add(TICK));
+        if late <= ABSENT {
+            return;
+        }
+        self.returned = now;
+        tracing::warn!(stage = self.index, seconds = late as f64 / 1e9, "this process has stood still");
+        let measured = self.timeline.map(|timeline| (timeline.measured_from(), timeline.end()));
+        let (from, end) = measured.unwrap_or((self.start.unwrap_or(u64::MAX), u64::MAX));
+        if now > from && before < end {
+            self.pending.lag = self.pending.lag.max(late);
+            self.lag_max = self.lag_max.max(late);
+        }
+    }
+
+    /// Threads whose counts have not come when nobody waits any longer: what they hold cannot be read, and results
+    /// without it are not the stage's.
+    fn look_for_counts(&self) {
+        let missing =
+            |thread: &Thread| thread.shared.counted.load(Ordering::Relaxed).saturating_sub(thread.counted);
+        let missing = self.threads.iter().filter(|thread| !thread.drained).map(missing);
+        let missing: Vec<_> = missing.filter(|&missing| missing > 0).collect();
+        if missing.is_empty() || self.control.halted() {
+            return;
+        }
+        let (threads, operations) = (missing.len(), missing.iter().sum::<u64>());
+        let (of, patience) = (self.threads.len(), PATIENCE / 1_000_000_000);
+        self.control.fail(Failure::new(
+            FailureClass::Storage,
+            format!(
+                "{threads} of {of} threads did not come back within {patience} s of the end of the stage: the counts \
+                 of {operations} operations are missing"
+            ),
+            "look at the storage (a dead mount or device?) and at the load of this host, and run it again",
+        ));
     }
 
     /// A timed stage has no timeline, and says nothing, before it begins.
@@ -356,7 +414,9 @@ impl Stage {
         }
         let life = self.reported + nanos(self.prepared.plan.interval);
         if self.sent == timeline.pieces() && now >= life {
-            self.send_interval((self.reported, now, true), now, send);
+            // What was done after the work and has just come is counted, as in the last interval of all.
+            let counts_for_nothing = self.pending.recorder.is_empty();
+            self.send_interval((self.reported, now, counts_for_nothing), now, send);
         }
     }
 
@@ -388,6 +448,7 @@ impl Stage {
 
     /// The rest of the counts goes into a last interval, so that all intervals together are the totals.
     fn end(&mut self, now: u64, send: &mut dyn FnMut(EngineEvent)) -> Ended {
+        self.look_for_counts();
         self.control.halt();
         let abandoned: Vec<_> = self
             .threads
@@ -396,8 +457,12 @@ impl Stage {
             .filter(|shared| shared.stuck() > 0)
             .cloned()
             .collect();
-        let lost: u64 =
-            self.threads.iter().filter(|thread| !thread.drained).map(|thread| thread.shared.stuck()).sum();
+        let lost: u64 = self
+            .threads
+            .iter()
+            .filter(|thread| !thread.drained)
+            .map(|thread| thread.shared.uncounted())
+            .sum();
         self.pending.recorder.cancelled(lost);
         self.totals.cancelled(lost);
         let work_ended = now.min(self.timeline.map_or(u64::MAX, |timeline| timeline.end()));
@@ -471,6 +536,7 @@ impl Thread {
             directives,
             ready: false,
             closed: 0,
+            counted: 0,
             in_flight: 0,
             oldest: 0,
             exhausted: false,
@@ -508,3 +574,6 @@ fn work(prepared: &Prepared, stage: usize) -> (u64, u64) {
     let deletes = matches!(prepared.plan.stages[stage].kind, StageKind::Cleanup { .. });
     (list.objects(), if deletes { 0 } else { list.bytes().unwrap_or(0) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,9 @@ struct Slot {
     moved: u64,
     /// When this try began, nanoseconds.
     issued: u64,
+    /// Bytes that it was seen to have transferred, and when they last grew, or when it began.
+    seen: u64,
+    stirred: u64,
     /// When the first one did.
     begun: u64,
 }
@@ -52,6 +55,8 @@ const FREE: Slot = Slot {
     tries: 0,
     moved: 0,
     issued: 0,
+    seen: 0,
+    stirred: 0,
     begun: 0,
 };
 
@@ -70,6 +75,8 @@ pub(super) struct Worker {
     /// Failed tries that wait: until when, which slot.
     waiting: Vec<(u64, u32)>,
     recorder: Box<Recorder>,
+    /// Operations counted so far, whatever became of the counts.
+    counted: u64,
     spare: Option<Box<Recorder>>,
     done: Vec<Completion>,
     timeline: Option<Timeline>,
@@ -128,6 +135,7 @@ impl Worker {
             moving: 0,
             waiting: Vec::with_capacity(slots as usize),
             recorder: recorder(),
+            counted: 0,
             spare: Some(recorder()),
             done: Vec::with_capacity(2 * slots as usize),
             timeline: None,
@@ -204,7 +212,7 @@ impl Worker {
                 Feed::Task(kind, task) => {
                     self.free.pop();
                     self.slots[slot as usize] =
-                        Slot { task, kind, in_use: true, issued: now, begun: now, ..FREE };
+                        Slot { task, kind, in_use: true, issued: now, stirred: now, begun: now, ..FREE };
                     self.start(slot, task);
                 }
                 Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
@@ -239,7 +247,7 @@ impl Worker {
             self.waiting.swap_remove(index);
             let state = &mut self.slots[slot as usize];
             self.recorder.retry(now - state.issued);
-            state.issued = now;
+            (state.issued, state.seen, state.stirred) = (now, 0, now);
             state.late = false;
             let task = state.task;
             self.start(slot, task);
@@ -283,6 +291,7 @@ impl Worker {
         }
         self.endpoint = None;
         self.done = done;
+        self.seat.shared.counted.store(self.counted, Ordering::Relaxed);
     }
 
     #[inline]
@@ -296,7 +305,9 @@ impl Worker {
             {
                 self.seat.control.fail(failure);
             }
-            return self.release(slot);
+            self.release(slot);
+            self.show_given_up();
+            return;
         }
         let outcome = match outcome {
             // What has come at last is not thrown away, but what was cut off took too long.
@@ -327,8 +338,16 @@ impl Worker {
                     self.count_task(task, outcome, service);
                 }
                 let moved = self.slots[slot as usize].moved;
-                self.slots[slot as usize] =
-                    Slot { task: next, kind, in_use: true, moved, issued: now, begun: now, ..FREE };
+                self.slots[slot as usize] = Slot {
+                    task: next,
+                    kind,
+                    in_use: true,
+                    moved,
+                    issued: now,
+                    stirred: now,
+                    begun: now,
+                    ..FREE
+                };
                 return self.start(slot, next);
             }
             Verdict::Fails(failure) => {
@@ -370,6 +389,7 @@ impl Worker {
         let place = || self.seat.prepared.place(ObjectId { pool, key: 0 });
         self.seat.control.count_error(fault, operation.name(), place);
         self.recorder.error(operation, fault.class, fault.code);
+        self.counted += 1;
     }
 
     #[inline]
@@ -381,6 +401,7 @@ impl Worker {
                 Outcome::Cancelled => {}
             }
         }
+        self.counted += u64::from(!operation.is_part());
         match outcome {
             Outcome::Done(_) => self.recorder.record(operation, bytes, service),
             Outcome::Failed(fault) => self.recorder.error(operation, fault.class, fault.code),
@@ -438,7 +459,8 @@ impl Worker {
     }
 
     /// Gives up tries that take too long: for another one, or for good, until so many have failed that the stage has.
-    /// One that cannot even be cancelled is counted without waiting for its end.
+    /// One that cannot even be cancelled is counted without waiting for its end. In an untimed stage one that goes on
+    /// does not take too long, whatever the size of its object.
     fn look(&mut self, now: u64) {
         self.next_look = now + LOOK;
         let timeout = nanos(self.policy.operation_timeout);
@@ -446,10 +468,13 @@ impl Worker {
             if self.seat.control.halted() {
                 return;
             }
+            if self.timeline.is_none() {
+                self.look_at_movement(slot, now);
+            }
             let state = self.slots[slot as usize];
             let patience =
                 if state.late { timeout.saturating_add(self.seat.prepared.let_go()) } else { timeout };
-            let too_long = state.in_use && !state.expired && now.saturating_sub(state.issued) > patience;
+            let too_long = state.in_use && !state.expired && now.saturating_sub(state.stirred) > patience;
             if !too_long || self.waiting.iter().any(|&(_, waiting)| waiting == slot) {
                 continue;
             }
@@ -458,11 +483,34 @@ impl Worker {
                 self.slots[slot as usize].late = true;
             } else {
                 self.slots[slot as usize].expired = true;
+                self.show_given_up();
                 self.count_task(state.task, Outcome::Failed(Fault::TIMEOUT), 0);
             }
         }
         if self.timeline.is_none() {
             self.look_at_progress();
+        }
+    }
+
+    /// Operations in flight that were given up: they are counted.
+    fn given_up(&self) -> u32 {
+        self.slots.iter().filter(|slot| slot.in_use && slot.expired).count() as u32
+    }
+
+    #[cold]
+    fn show_given_up(&self) {
+        self.seat.shared.given_up.store(self.given_up(), Ordering::Relaxed);
+    }
+
+    /// Notes whether bytes of a try have moved that is not being cancelled.
+    fn look_at_movement(&mut self, slot: u32, now: u64) {
+        let state = &mut self.slots[slot as usize];
+        if !state.in_use || state.late {
+            return;
+        }
+        let seen = std::mem::replace(&mut state.seen, self.executor.moved(slot));
+        if state.seen > seen {
+            state.stirred = now;
         }
     }
 
@@ -496,97 +544,11 @@ impl Worker {
         let issued = self.slots.iter().filter(|slot| slot.in_use).map(|slot| slot.begun);
         Counts {
             recorder: std::mem::replace(&mut self.recorder, next),
+            counted: self.counted,
             warmup,
             in_flight: self.in_flight.into(),
             oldest: issued.min().map_or(0, |issued| now.saturating_sub(issued)),
             lag: std::mem::take(&mut self.lag),
-        }
-    }
-
-    /// The way out: nothing new is issued, what is in flight is cancelled, and abandoned when it does not end.
-    fn end(mut self) {
-        let waiting = self.waiting.len() as u64;
-        self.waiting.clear();
-        self.wind_down(self.seat.clock.now() + self.seat.prepared.let_go());
-        // What was in flight at the end is in no other count, however it ended.
-        self.recorder.cancelled(waiting + u64::from(self.in_flight));
-        self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
-        self.seat.shared.bytes.store(self.finished, Ordering::Relaxed);
-        let warmup = self.timeline.is_some_and(|timeline| timeline.piece(self.piece).warmup);
-        let counts = Box::new(self.counts(Box::new(Recorder::new(&[])), warmup, self.seat.clock.now()));
-        let exhausted = self.exhausted;
-        self.seat.shared.drained.store(true, Ordering::Release);
-        (self.seat.report)(Report::Drained { counts, exhausted });
-        let mut after = None;
-        if self.seat.control.leave() && !self.seat.control.halted() {
-            let mut recorder = Box::new(Recorder::new(&[]));
-            match super::after::after(&self.seat, &mut recorder) {
-                Ok(()) => after = Some(recorder),
-                Err(failure) => self.seat.control.fail(failure),
-            }
-        }
-        if self.in_flight == 0 {
-            // Its threads are gone before the next stage starts as many: together they may be more than can be had.
-            drop(self.executor);
-            self.seat.shared.finished.store(true, Ordering::Release);
-            return (self.seat.report)(Report::Finished { after });
-        }
-        (self.seat.report)(Report::Finished { after });
-        self.linger();
-        self.seat.shared.finished.store(true, Ordering::Release);
-    }
-
-    /// Cancels what is in flight and waits for its end.
-    fn wind_down(&mut self, deadline: u64) {
-        let mut now = self.seat.clock.now();
-        self.cancel_ended();
-        for slot in 0..self.slots.len() {
-            if self.slots[slot].in_use {
-                self.executor.cancel(slot as u32);
-            }
-        }
-        while self.in_flight > 0 && now < deadline {
-            let timeout = Duration::from_nanos(deadline.saturating_sub(now).min(LOOK));
-            let Ok(turn) = self.executor.turn(timeout, &mut self.done) else { return };
-            now = turn.returned;
-            self.cancel_ended();
-        }
-    }
-
-    /// Takes completions that came too late. A timed stage counts them as cancelled, as they are not within its
-    /// time; an untimed one counts what was done.
-    fn cancel_ended(&mut self) {
-        let timed = self.timeline.is_some();
-        let mut done = std::mem::take(&mut self.done);
-        for completion in done.drain(..) {
-            let state = self.slots[completion.slot as usize];
-            if !completion.last {
-                if !timed {
-                    self.count(completion.operation, completion.outcome, completion.service, 0);
-                }
-                continue;
-            }
-            self.in_flight -= 1;
-            self.slots[completion.slot as usize].in_use = false;
-            match completion.outcome {
-                _ if state.expired => {}
-                Outcome::Done(_) if !timed && state.task.operation != Operation::Stat => {
-                    self.count_task(state.task, completion.outcome, completion.service);
-                }
-                _ => self.recorder.cancelled(1),
-            }
-        }
-        self.done = done;
-    }
-
-    /// Keeps the memory of abandoned operations until the kernel has let go of them.
-    fn linger(&mut self) {
-        while self.in_flight > 0 {
-            if self.executor.turn(Duration::from_secs(1), &mut self.done).is_err() {
-                return;
-            }
-            self.cancel_ended();
-            self.seat.shared.in_flight.store(self.in_flight, Ordering::Relaxed);
         }
     }
 }
@@ -596,5 +558,6 @@ fn is_expected(task: Task, fault: Fault) -> bool {
     task.manner == Manner::IfAbsent && fault.class == ErrorClass::Exists
 }
 
+mod ending;
 #[cfg(test)]
 mod tests;

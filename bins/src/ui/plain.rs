@@ -7,7 +7,7 @@ use iobench_core::message::{AgentIndex, Progress, Report};
 use iobench_core::plan::Outline;
 use iobench_core::stats::Interval;
 use iobench_core::time::{Mono, Now, nanos};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 use tracing::info;
@@ -35,7 +35,8 @@ struct Running {
     operations: u64,
     bytes: u64,
     errors: u64,
-    warmup: bool,
+    /// Agents whose measured time has begun.
+    measured: BTreeSet<AgentIndex>,
 }
 
 impl Plain {
@@ -93,7 +94,7 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    fn interval(&mut self, now: Mono, interval: &Interval) {
+    fn interval(&mut self, now: Mono, agent: AgentIndex, interval: &Interval) {
         if self.running.stage != interval.stage || self.running.started.is_none() {
             self.running = Running { stage: interval.stage, started: Some(now), ..Running::default() };
             self.written = Some(now);
@@ -103,14 +104,21 @@ impl<W: Write> Plain<W> {
         *operations = operations.saturating_add(interval.tally.count());
         *bytes = bytes.saturating_add(interval.tally.bytes());
         *errors = errors.saturating_add(interval.tally.error_count());
-        self.running.warmup = interval.warmup;
+        if !interval.warmup {
+            self.running.measured.insert(agent);
+        }
+        // What counts for nothing after what was measured shows that the end goes on.
+        let phase = match (interval.warmup, self.running.measured.contains(&agent)) {
+            (false, _) => "",
+            (true, false) => " (warm-up)",
+            (true, true) => " (making data durable)",
+        };
         if let Some(since) = self.due(now) {
             let seconds = since.as_secs_f64();
             let elapsed = now.since(self.running.started.unwrap_or(now)).as_secs();
             let total = self.outline.stages.get(interval.stage as usize).and_then(|stage| stage.timed);
-            let Running { operations, bytes, errors, warmup, .. } = self.running;
+            let Running { operations, bytes, errors, .. } = self.running;
             let name = self.stage_name(interval.stage).to_owned();
-            let phase = if warmup { " (warm-up)" } else { "" };
             let gap = gap(since);
             self.line(&format!(
                 "{name}{phase}: {elapsed} of {} s, {:.0} ops/s, {:.1} MiB/s, {errors} errors{gap}",
@@ -146,7 +154,7 @@ impl<W: Write> Observer<Controller> for Plain<W> {
         if let Input::Received(agent, _, message) = input {
             match &message.body {
                 Report::Preparing(progress) => self.progress(now.mono, *agent, *progress),
-                Report::Running(interval) => self.interval(now.mono, interval),
+                Report::Running(interval) => self.interval(now.mono, *agent, interval),
                 _ => {}
             }
         }
@@ -217,5 +225,25 @@ mod tests {
         let interval = Interval { tally, ..Interval::default() };
         let line = shown(|| Report::Running(Box::new(interval.clone())));
         assert!(line.starts_with("execute: 6 of 5 s") && line.contains(" ops/s"), "{line}");
+    }
+
+    #[test]
+    fn what_comes_after_the_measured_time_is_no_warm_up() {
+        let stages = vec![StageOutline { name: "execute".to_owned(), timed: Some(EVERY) }];
+        let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
+        let mut plain = Plain::writing(outline, false, Vec::new());
+        // Agent 0 flushes at the end while the other one, which began later, is still warming up.
+        for (second, agent, warmup) in
+            [(1, 0, true), (7, 0, true), (8, 0, false), (13, 0, false), (19, 0, true), (25, 1, true)]
+        {
+            plain.interval(at(second).mono, AgentIndex(agent), &Interval { warmup, ..Interval::default() });
+        }
+        let shown = String::from_utf8(plain.out).unwrap();
+        let phases: Vec<_> = shown.lines().map(|line| line.split(": ").next().unwrap()).collect();
+        assert_eq!(
+            phases,
+            ["execute (warm-up)", "execute", "execute (making data durable)", "execute (warm-up)"],
+            "{shown}"
+        );
     }
 }

@@ -245,6 +245,11 @@ fn execute(milliseconds: u64, entries: Vec<Entry>) -> Stage {
     }
 }
 
+/// A mix of gets from the first pool.
+pub(super) fn execute_gets(milliseconds: u64) -> Stage {
+    execute(milliseconds, vec![entry(Operation::Get, 0)])
+}
+
 pub(super) fn cleanup(pools: &[u16]) -> Stage {
     let pools = pools.iter().map(|&id| PoolId(id)).collect();
     Stage { name: "cleanup".to_owned(), kind: StageKind::Cleanup { pools, tolerant: true } }

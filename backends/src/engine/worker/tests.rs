@@ -5,9 +5,9 @@ use crate::backend::Backend;
 use crate::engine::control::{Control, Shared, Stops};
 use crate::engine::seat::Seat;
 use crate::engine::source::source;
-use crate::engine::tests::{cleanup, plan, pool, prepare, prepared};
+use crate::engine::tests::{cleanup, execute_gets, plan, pool, prepare, prepared};
 use crate::engine::validate::{Limits, validate};
-use crate::error::StorageError;
+use crate::error::{Fault as Broken, StorageError};
 use crate::executor::{Clock, Turn, Waker};
 use iobench_core::message::Configure;
 use iobench_core::plan::{Credentials, Naming, Plan, Share, Stage};
@@ -17,7 +17,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-/// Keeps every task until the next turn, and says of all that so much is transferred.
+/// What an executor says that is broken from now on.
+const STUCK: u64 = u64::MAX;
+
+/// Keeps every task until the next turn, and says of all that so much is transferred. One that is told [`STUCK`] is
+/// transferred never has a turn again.
 struct Held {
     moved: Arc<AtomicU64>,
     started: Vec<(u32, Task)>,
@@ -29,6 +33,9 @@ impl Executor for Held {
     }
 
     fn turn(&mut self, _: Duration, done: &mut Vec<Completion>) -> Result<Turn, StorageError> {
+        if self.moved.load(Ordering::Relaxed) == STUCK {
+            return Err(Broken::TIMEOUT.at("wait", "the storage"));
+        }
         done.extend(self.started.drain(..).map(|(slot, task)| Completion {
             slot,
             operation: task.operation,
@@ -142,6 +149,60 @@ fn what_takes_too_long_counts_until_the_stage_has_failed_for_it() {
     assert_eq!(worker.in_flight, 4);
     worker.look(timeout + 1);
     assert_eq!(worker.seat.control.errors(), 2, "the other two are cancelled");
+}
+
+#[test]
+fn what_was_given_up_is_counted_once_also_when_it_never_comes_back() {
+    let mut plan = plan("null://", vec![prepared(8, 1000)], vec![execute_gets(1000)]);
+    (plan.errors.max_total_errors, plan.errors.max_retries) = (u64::MAX, 0);
+    let timeout = nanos(plan.errors.operation_timeout);
+    let (mut worker, shared, moved) = bench(plan);
+    let (sender, reports) = channel();
+    worker.seat.report = Box::new(move |report| drop(sender.send(report)));
+    worker.timeline = Timeline::new(&worker.seat.prepared.plan.stages[0].kind, Duration::from_secs(1), 0);
+    worker.refill(0);
+    worker.slots[0].stirred = timeout;
+    worker.look(timeout + 1);
+    shared.in_flight.store(worker.in_flight, Ordering::Relaxed);
+    assert_eq!(shared.uncounted(), 1, "as the coordinator sees it when this thread does not come back");
+    moved.store(STUCK, Ordering::Relaxed);
+    worker.end();
+    let Ok(Report::Drained { counts, .. }) = reports.recv() else { panic!("the last counts") };
+    let tally = counts.recorder.tally();
+    assert_eq!((tally.error_count(), tally.cancelled), (3, 1));
+}
+
+#[test]
+fn what_moves_is_not_given_up_in_an_untimed_stage_and_is_in_a_timed_one() {
+    let timeout = |plan: &Plan| nanos(plan.errors.operation_timeout);
+    let mut untimed = plan("null://", vec![prepared(1, 1000)], vec![prepare(&[0])]);
+    if let StageKind::Prepare { overwrite, .. } = &mut untimed.stages[0].kind {
+        *overwrite = true;
+    }
+    let timed = plan("null://", vec![prepared(1, 1000)], vec![execute_gets(1000)]);
+    let half = timeout(&untimed) / 2;
+    let (mut worker, _, moved) = bench(untimed);
+    worker.refill(0);
+    for step in 1..10 {
+        moved.store(step, Ordering::Relaxed);
+        worker.look(step * half);
+        assert_eq!(worker.seat.control.errors(), 0, "it goes on");
+    }
+    // Nothing has moved for as long as an operation may take, and then for longer.
+    worker.look(9 * half + 2 * half);
+    assert_eq!((worker.seat.control.errors(), worker.slots.iter().any(|slot| slot.late)), (0, false));
+    worker.look(9 * half + 2 * half + 1);
+    assert!(worker.seat.control.errors() > 0 || worker.slots.iter().any(|slot| slot.late), "it has stopped");
+
+    let (mut worker, _, moved) = bench(timed);
+    worker.timeline = Timeline::new(&worker.seat.prepared.plan.stages[0].kind, Duration::from_secs(1), 0);
+    worker.refill(0);
+    moved.store(1, Ordering::Relaxed);
+    worker.look(2 * half);
+    moved.store(2, Ordering::Relaxed);
+    worker.look(2 * half + 1);
+    let given_up = worker.slots.iter().filter(|slot| slot.late || slot.expired).count();
+    assert_eq!(given_up, worker.slots.iter().filter(|slot| slot.in_use).count(), "all of them are");
 }
 
 #[test]
