@@ -63,17 +63,18 @@ impl Samples {
         self.kept.len()
     }
 
-    /// Of the fresh samples the one with the smallest round trip. Its bound is half that round trip (the offset
-    /// cannot be further off, whichever way was slower) plus what the clocks may have drifted since.
+    /// Of the fresh samples the one that is surest. Its bound is half its round trip (the offset cannot be further off,
+    /// whichever way was slower) plus what the clocks may have drifted since.
     pub(super) fn estimate(&self, now: Mono) -> Option<Estimate> {
         let fresh =
             || self.kept.iter().filter(|sample| now.since(sample.taken) <= FRESH || mutant("old_samples"));
-        let best = fresh().min_by_key(|sample| sample.round_trip)?;
+        let bound = |sample: &Sample| {
+            let age_ms = nanos(now.since(sample.taken)) / 1_000_000;
+            sample.round_trip / 2 + if mutant("drift") { 0 } else { age_ms * DRIFT_NS_PER_MS }
+        };
+        let best = fresh().min_by_key(|sample| bound(sample))?;
         let slowest = fresh().map(|sample| sample.round_trip).max()?;
-        let age_ms = nanos(now.since(best.taken)) / 1_000_000;
-        let drift = if mutant("drift") { 0 } else { age_ms * DRIFT_NS_PER_MS };
-        let bound = best.round_trip / 2 + drift;
-        Some(Estimate { offset: best.offset, bound, slowest })
+        Some(Estimate { offset: best.offset, bound: bound(best), slowest })
     }
 }
 
@@ -104,6 +105,18 @@ mod tests {
             let estimate = samples.estimate(Mono(7_000 + 90_010)).unwrap();
             assert!(estimate.offset.abs_diff(1_000_000) <= estimate.bound, "{there} {estimate:?}");
         }
+    }
+
+    #[test]
+    fn a_slower_sample_is_surer_than_one_that_is_too_old() {
+        let mut samples = Samples::default();
+        let second = 1_000_000_000;
+        samples.add(Mono(2_000_000), &pong(0, 1_000_000)).unwrap();
+        samples.add(Mono(20 * second + 6_000_000), &pong(20 * second, 20 * second + 7_000_000)).unwrap();
+        // 1 ms of half its round trip and 4 ms of drift against 3 ms.
+        let estimate = samples.estimate(Mono(20 * second + 6_000_000)).unwrap();
+        assert_eq!(estimate.bound / 10_000, 299, "{estimate:?}");
+        assert!(estimate.offset > 3_000_000, "{estimate:?}");
     }
 
     #[test]

@@ -5,8 +5,10 @@ use iobench_core::controller::{AgentEnd, Label, Lead, Outcome, Output, Skew, Sta
 use iobench_core::time::Mono;
 use std::time::Duration;
 
-/// What clocks may drift between the samples and the start, nanoseconds: 400 ppm of half a minute.
-const DRIFT: u64 = 12_000_000;
+/// A sample of a clock is not older than this when the start is set.
+const FRESH: Duration = Duration::from_secs(30);
+/// Two clocks may part by so many millionths.
+const DRIFT_PPM: u32 = 400;
 
 /// Watches runs that nothing disturbs.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct FaultFree {
     healed: bool,
     latency: Duration,
     at_once: bool,
+    /// What clocks may drift between their samples and the start.
+    drift: Duration,
     /// The stage that began last on each host, and when, in true time.
     began: PerHost<Option<(u32, Mono)>>,
 }
@@ -30,6 +34,11 @@ impl Checker for FaultFree {
                 self.disturbed &= !std::mem::take(&mut self.healed);
                 self.latency = *latency;
                 self.at_once = order.lead == Lead::AtOnce;
+                let ahead = match order.lead {
+                    Lead::AtOnce => Duration::ZERO,
+                    Lead::Ahead(lead) => lead,
+                };
+                self.drift = (FRESH + ahead) * DRIFT_PPM / 1_000_000;
                 self.began = PerHost::default();
             }
             // The next run is not disturbed any more.
@@ -53,7 +62,7 @@ impl FaultFree {
         if self.disturbed || self.at_once {
             return Ok(());
         }
-        let bound = self.latency * 2 + Duration::from_nanos(DRIFT);
+        let bound = self.latency * 2 + self.drift;
         let others = self.began.0.iter().flatten().filter(|(other, _)| *other == stage);
         match others.map(|(_, began)| at.since(*began)).max() {
             Some(skew) if skew > bound => {
@@ -90,7 +99,7 @@ impl FaultFree {
             let (other, reference) = *first.get_or_insert((*skew, began));
             let stated = i128::from(skew.nanos) - i128::from(other.nanos);
             let truth = i128::from(began.0) - i128::from(reference.0);
-            let bound = u128::from(skew.bound) + u128::from(other.bound) + u128::from(DRIFT);
+            let bound = u128::from(skew.bound) + u128::from(other.bound) + self.drift.as_nanos();
             if stated.abs_diff(truth) > bound {
                 return Err(format!(
                     "stage {stage}: agent {index} is said to begin {stated} ns after the first, and does so after {truth} ns"
