@@ -35,7 +35,11 @@ pub const CANARIES: &[Canary] = &[
     canary("absence", "the controller blames others for its own absence", &["deadlines", "liveness"]),
     canary("agent_absence", "an agent blames others for its own absence", &["deadlines", "liveness"]),
     canary("session", "the controller heeds an old session", &["inert"]),
-    canary("run", "the controller heeds another run", &["counted_once", "fault_free", "liveness"]),
+    canary(
+        "run",
+        "the controller heeds another run",
+        &["counted_once", "deadlines", "fault_free", "liveness"],
+    ),
     canary("agent_session", "an agent heeds an old session", &["inert"]),
     canary("agent_run", "an agent heeds another run", &["fault_free", "liveness", "issue"]),
     canary("agent_stream", "an agent heeds a dead stream", &["inert"]),
