@@ -46,13 +46,14 @@ fn three(place: &Place) -> [Agent; 3] {
     ["a", "b", "c"].map(|name| Agent::start(place, name))
 }
 
-/// The directory that agent `index` works in.
-fn data(place: &Place, index: usize) -> PathBuf {
-    let agents = place.path().join("data");
-    let mut found: Vec<_> =
-        std::fs::read_dir(agents).map_or(Vec::new(), |entries| entries.flatten().collect());
-    found.sort_by_key(std::fs::DirEntry::file_name);
-    found.get(index).map_or_else(|| place.path().join("nothing yet"), std::fs::DirEntry::path)
+/// The directory that one of several agents works in: it is named after the agent, which is named after its address.
+fn data(place: &Place, agent: &Agent) -> PathBuf {
+    place.path().join("data").join(format!("agent-{}", agent.address.replace(':', "-")))
+}
+
+/// It has written the first file of its workload, or more.
+fn loads(place: &Place, agent: &Agent) -> bool {
+    any_file(&data(place, agent).join("put"))
 }
 
 fn any_file(directory: &Path) -> bool {
@@ -80,14 +81,13 @@ fn three_agents_start_together_and_the_whole_is_the_sum_of_its_parts() {
     let agents = three(&place);
     let run = controller(&place, &file, &agents.each_ref(), &[]);
     let seen: Vec<SystemTime> = std::thread::scope(|scope| {
-        let watch = |index| {
+        let watchers = agents.each_ref().map(|agent| {
             let place = &place;
             scope.spawn(move || {
-                until("the first object", LONG, || any_file(&data(place, index).join("put")));
+                until("the first object", LONG, || loads(place, agent));
                 SystemTime::now()
             })
-        };
-        let watchers = [watch(0), watch(1), watch(2)];
+        });
         watchers.map(|watcher| watcher.join().unwrap()).to_vec()
     });
     let (code, stdout, stderr) = run.end(LONG);
@@ -127,7 +127,7 @@ fn when_an_agent_is_killed_the_others_go_on_and_the_result_is_partial() {
     let file = puts(&place, 8);
     let [a, mut b, c] = three(&place);
     let run = controller(&place, &file, &[&a, &b, &c], &[]);
-    until("load", LONG, || (0..3).all(|index| any_file(&data(&place, index).join("put"))));
+    until("load", LONG, || [&a, &b, &c].into_iter().all(|agent| loads(&place, agent)));
     until("two intervals", LONG, || journalled(&place.results(), interval_of(1)) >= 2);
     b.process.child.kill().unwrap();
     let (code, stdout, stderr) = run.end(LONG);
@@ -148,7 +148,7 @@ fn controller_is_killed(file: fn(&Place) -> PathBuf, kept: bool) {
     let file = file(&place);
     let agents = ["a", "b"].map(|name| Agent::start(&place, name));
     let mut run = controller(&place, &file, &agents.each_ref(), &[]);
-    until("load", LONG, || (0..2).all(|index| files(&data(&place, index)) > 20));
+    until("load", LONG, || agents.iter().all(|agent| files(&data(&place, agent)) > 20));
     std::thread::sleep(Duration::from_millis(1500));
     run.child.kill().unwrap();
     run.child.wait().unwrap();
@@ -224,7 +224,7 @@ fn an_interrupt_ends_the_run_with_partial_results_as_soon_as_all_have_answered()
     let agents = three(&place);
     // Longer than it is waited for: who has answered is not waited for.
     let run = controller(&place, &file, &agents.each_ref(), &["--set", "timeouts.abort_wait=600s"]);
-    until("load", LONG, || any_file(&data(&place, 0).join("put")));
+    until("load", LONG, || loads(&place, &agents[0]));
     until("an interval", LONG, || journalled(&place.results(), interval_of(0)) > 0);
     run.signal("INT");
     let (code, stdout, _) = run.end(LONG);
@@ -244,7 +244,7 @@ fn a_controller_and_then_an_agent_that_stand_still_for_a_while_fail_nobody_and_l
     let agents = ["a", "b"].map(|name| Agent::start(&place, name));
     let limits = "timeouts={lease: 15s, silence: 3s, ping: 2s, ping_tries: 3}";
     let run = controller(&place, &file, &agents.each_ref(), &["--set", limits, "--set", "interval=500ms"]);
-    until("load", LONG, || (0..2).all(|index| any_file(&data(&place, index).join("put"))));
+    until("load", LONG, || agents.iter().all(|agent| loads(&place, agent)));
     for process in [&run, &agents[0].process] {
         process.signal("STOP");
         std::thread::sleep(STILL);
@@ -332,7 +332,7 @@ fn a_second_controller_is_told_who_holds_the_agent() {
     let file = puts(&place, 10);
     let agent = Agent::start(&place, "a");
     let first = controller(&place, &file, &[&agent], &[]);
-    until("load", LONG, || any_file(&data(&place, 0).join("put")) || any_file(&place.path().join("data")));
+    until("load", LONG, || any_file(&place.path().join("data")));
     let held = describe(&agent.address);
     assert!(held.contains("RUNNING for"), "{held}");
     let elsewhere = Place::new();
@@ -348,7 +348,7 @@ fn an_agent_that_is_told_to_end_stops_its_load_and_delivers_what_it_has() {
     let file = puts(&place, 30);
     let [a, mut b, c] = three(&place);
     let run = controller(&place, &file, &[&a, &b, &c], &["--set", "duration=8s"]);
-    until("load", LONG, || (0..3).all(|index| any_file(&data(&place, index).join("put"))));
+    until("load", LONG, || [&a, &b, &c].into_iter().all(|agent| loads(&place, agent)));
     b.process.signal("TERM");
     assert!(b.process.wait(LONG).success());
     let (code, _, stderr) = run.end(LONG);
