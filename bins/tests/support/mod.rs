@@ -59,7 +59,7 @@ pub(crate) struct Process {
 /// those that it starts as well; but what it catches they begin with as usual (execve(2)).
 fn catch_what_is_ignored() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    let catch = || {
         let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
         let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a number");
@@ -70,7 +70,9 @@ fn catch_what_is_ignored() {
                 drop(signal(kind).expect("it can be caught"));
             }
         }
-    });
+    };
+    // On a thread of its own: a test may be in another runtime.
+    ONCE.call_once(|| std::thread::spawn(catch).join().expect("it does not panic"));
 }
 
 impl Process {
