@@ -181,7 +181,8 @@ fn a_write_that_makes_no_progress_fails() {
 
 #[test]
 fn interrupted_steps_are_repeated() {
-    for errno in [libc::EINTR, libc::EAGAIN] {
+    const ERESTARTSYS: i32 = 512;
+    for errno in [libc::EINTR, libc::EAGAIN, ERESTARTSYS] {
         let mut bench = Bench::buffered();
         let again = Change::Says(-errno);
         bench.faults(&[(State::Open, again), (State::Transfer, again), (State::Transfer, again)]);
