@@ -9,8 +9,8 @@ use std::ops::Range;
 
 /// Each hundredth seed of tier 1 is run twice, and both runs must leave the same trace; of tier 2, each.
 const TWICE: u64 = 100;
-/// A sweep that has not reached all that it should goes on until it is this many times as long: what one seed of 33
-/// reaches (an engine that hangs, in tier 2) is missed by one sweep of 300 in ten thousand, but of 1,200 by none.
+/// A sweep that has not reached all that it should goes on until it is this many times as long: what one seed of 30
+/// reaches (a controller that is killed, in tier 2) is missed by one sweep of 300 in 20,000, but of 1,200 by none.
 pub const LONGER: u64 = 4;
 /// So many failures are kept.
 const KEPT: usize = 16;
