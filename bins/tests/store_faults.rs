@@ -130,12 +130,22 @@ impl Ended {
     }
 }
 
+/// A run of half a second; of ten where that was too short for what is to be seen, as it may be on a busy host.
+fn long_enough(run: impl Fn(&str) -> (Scene, Ended), enough: impl Fn(&Ended) -> bool) -> (Scene, Ended) {
+    let short = run("duration=500ms");
+    if enough(&short.1) { short } else { run("duration=10s") }
+}
+
 /// Every read fails like this: each is an error of this class and code, and none has a latency, while other operations
 /// go on.
 fn every_get_is(fault: Fault, class: &str, code: Option<u64>) {
-    let scene = Scene::new();
-    scene.break_gets(Rule::new(fault.clone()));
-    let ended = scene.run(&[GETS, STATS], PATIENT, &[]);
+    let run = |duration: &str| {
+        let scene = Scene::new();
+        scene.break_gets(Rule::new(fault.clone()));
+        let ended = scene.run(&[GETS, STATS], PATIENT, &["--set", duration]);
+        (scene, ended)
+    };
+    let (scene, ended) = long_enough(run, |ended| !ended.errors().is_empty() && ended.count("stat") > 0);
     assert_eq!(ended.code, 0, "{fault:?}: {}{}", ended.stdout, ended.stderr);
     let errors = ended.errors();
     assert!(!errors.is_empty(), "{fault:?}: {}", ended.stage());
@@ -172,10 +182,14 @@ fn bodies_that_break_are_truncated_or_the_network() {
 
 #[test]
 fn a_storm_is_ridden_out_by_retries_that_are_told() {
-    let scene = Scene::new();
-    scene.break_gets(Rule::new(Fault::slow_down()).of_every(2, 3));
     let retry = "retry_on_error: true, max_retries: 2, initial_retry_delay_ms: 1, retry_jitter_factor: 0";
-    let ended = scene.run(&[GETS], retry, &[]);
+    let run = |duration: &str| {
+        let scene = Scene::new();
+        scene.break_gets(Rule::new(Fault::slow_down()).of_every(2, 3));
+        let ended = scene.run(&[GETS], retry, &["--set", duration]);
+        (scene, ended)
+    };
+    let (scene, ended) = long_enough(run, |ended| ended.count("get") > 0);
     assert_eq!((ended.code, ended.errors()), (0, vec![]), "{}{}", ended.stdout, ended.stderr);
     let (count, retries) = (ended.count("get"), ended.number("retries"));
     assert!(count > 0 && (2 * count..=2 * count + 2).contains(&retries), "{count} gets, {retries} retries");
@@ -185,10 +199,14 @@ fn a_storm_is_ridden_out_by_retries_that_are_told() {
 
 #[test]
 fn retries_end_and_the_operation_has_failed_once() {
-    let scene = Scene::new();
-    scene.break_gets(Rule::new(Fault::slow_down()));
     let retry = "retry_on_error: true, max_retries: 2, initial_retry_delay_ms: 1, retry_jitter_factor: 0";
-    let ended = scene.run(&[GETS], &format!("{retry}, {PATIENT}"), &[]);
+    let run = |duration: &str| {
+        let scene = Scene::new();
+        scene.break_gets(Rule::new(Fault::slow_down()));
+        let ended = scene.run(&[GETS], &format!("{retry}, {PATIENT}"), &["--set", duration]);
+        (scene, ended)
+    };
+    let (scene, ended) = long_enough(run, |ended| !ended.errors().is_empty());
     let &[("get", "throttled", 503, failed)] = &ended.errors()[..] else { panic!("{}", ended.stage()) };
     let retries = ended.number("retries");
     assert!((2 * failed..=2 * failed + 2).contains(&retries), "{failed} failed, {retries} retries");
@@ -200,7 +218,7 @@ fn a_store_that_asks_for_a_pause_gets_it_and_no_latency_holds_it() {
     let scene = Scene::new();
     scene.break_gets(Rule::new(Fault::too_many_requests(3)).first(1));
     let retry = "retry_on_error: true, initial_retry_delay_ms: 1, operation_timeout: 20s";
-    let ended = scene.run(&[GETS], retry, &["--set", "duration=6s"]);
+    let ended = scene.run(&[GETS], retry, &["--set", "duration=8s"]);
     assert_eq!((ended.code, ended.errors()), (0, vec![]), "{}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.number("retries"), 1);
     let lost = ended.stage()["retry_time_s"].as_f64().unwrap();
@@ -211,14 +229,18 @@ fn a_store_that_asks_for_a_pause_gets_it_and_no_latency_holds_it() {
 
 #[test]
 fn a_slow_first_byte_shows_in_the_get_and_in_its_part_and_nowhere_else() {
-    let scene = Scene::new();
-    scene.break_gets(Rule::new(Fault::SlowFirstByte(Duration::from_millis(200))));
-    let ended = scene.run(&[GETS, STATS], PATIENT, &["--set", "duration=2s"]);
+    let run = |duration: &str| {
+        let scene = Scene::new();
+        scene.break_gets(Rule::new(Fault::SlowFirstByte(Duration::from_millis(200))));
+        let ended = scene.run(&[GETS, STATS], PATIENT, &["--set", duration]);
+        (scene, ended)
+    };
+    let (scene, ended) = long_enough(run, |ended| ended.count("get") > 0 && ended.count("stat") > 0);
     assert_eq!((ended.code, ended.errors()), (0, vec![]), "{}{}", ended.stdout, ended.stderr);
     let time = |operation: &str, which: &str| ended.row(operation)["service_us"][which].as_f64().unwrap();
     assert!(time("first_byte", "min") >= 200e3 && time("get", "min") >= time("first_byte", "min"));
     assert_eq!(ended.count("first_byte"), ended.count("get"));
-    assert!(time("stat", "p50") < 200e3, "{}", ended.row("stat"));
+    assert!(time("stat", "min") < 200e3, "{}", ended.row("stat"));
     ended.agrees_with(scene.gets());
 }
 
@@ -226,11 +248,12 @@ fn a_slow_first_byte_shows_in_the_get_and_in_its_part_and_nowhere_else() {
 fn a_stalled_body_is_given_up_in_time() {
     let scene = Scene::new();
     scene.break_gets(Rule::new(Fault::Stall { after: 50_000 }));
-    let ended =
-        scene.run(&[GETS], &format!("operation_timeout: 200ms, {PATIENT}"), &["--set", "duration=1s"]);
+    // What is prepared must be done within it, too, also where the host stands still for a while.
+    let limit = format!("operation_timeout: 3s, {PATIENT}");
+    let ended = scene.run(&[GETS], &limit, &["--set", "duration=8s"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let &[("get", "timeout", 0, failed)] = &ended.errors()[..] else { panic!("{}", ended.stage()) };
-    assert!((1..=5).contains(&failed), "{failed} of 200 ms in 1 s");
+    assert!((1..=2).contains(&failed), "{failed} of 3 s in 8 s");
     assert_eq!(ended.count("get"), 0, "what was given up has no latency");
     ended.agrees_with(scene.gets());
 }
@@ -253,7 +276,7 @@ fn credentials_that_expire_end_the_run_as_the_error_policy_says() {
 fn a_service_that_goes_away_in_the_middle_is_the_network() {
     let mut scene = Scene::new();
     let run = scene.start(&[GETS], PATIENT, &["--set", "duration=5s"]);
-    until("load", LONG, || scene.gets() > 20);
+    until("load", LONG, || scene.gets() > 2);
     scene.proxy = Proxy::start(scene.server.address());
     let ended = scene.end(run);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
@@ -305,23 +328,26 @@ fn tls_is_trusted_with_the_right_roots_only() {
     let roots = place.file("roots.pem", authority.pem());
     let roots = format!("storage.tls_roots={}", roots.display());
     let results = place.path().to_str().unwrap();
-    let (code, stdout, stderr) = support::iobench(&[
-        "put",
-        &target,
-        "--anonymous",
-        "--size",
-        "1000",
-        "--duration",
-        "500ms",
-        "--results",
-        results,
-        "--set",
-        &endpoint,
-        "--set",
-        &roots,
-    ]);
-    assert!(code == 0 && stdout.starts_with("COMPLETE"), "{stdout}{stderr}");
-    assert!(proxy.count(|seen| seen.method == "PUT" && seen.status == Some(200)) > 0);
+    let put = |duration: &str| {
+        let (code, stdout, stderr) = support::iobench(&[
+            "put",
+            &target,
+            "--anonymous",
+            "--size",
+            "1000",
+            "--duration",
+            duration,
+            "--results",
+            results,
+            "--set",
+            &endpoint,
+            "--set",
+            &roots,
+        ]);
+        assert!(code == 0 && stdout.starts_with("COMPLETE"), "{stdout}{stderr}");
+        proxy.count(|seen| seen.method == "PUT" && seen.status == Some(200)) > 0
+    };
+    assert!(put("500ms") || put("10s"));
 }
 
 #[test]
@@ -329,19 +355,21 @@ fn what_clean_up_cannot_delete_is_an_error_only_while_it_is_there() {
     // A store that answers 500 …
     let wrong = || Rule::new(Fault::status(500, "InternalError")).method("DELETE").path("/prepared-");
     let deletes = "{op: delete, path: objects/}";
-    let errors = |workload: &str, rule: Rule| {
+    let errors = |workload: &str, duration: &str, rule: Rule| {
         let scene = Scene::new();
         scene.proxy.add(rule);
-        let ended = scene.run(&[workload], PATIENT, &["--set", "prepare.cleanup=true"]);
+        let set = ["--set", "prepare.cleanup=true", "--set", duration];
+        let ended = scene.run(&[workload], PATIENT, &set);
         assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
         let mut stages = ended.summary["stages"].as_array().unwrap().iter();
         let errors = &stages.find(|stage| stage["name"] == "cleanup").unwrap()["errors"];
         errors.as_array().unwrap().iter().map(|error| error["count"].as_u64().unwrap()).sum::<u64>()
     };
     // … once, to the first of four, and it is there; …
-    assert_eq!(errors(STATS, wrong().first(1)), 0);
-    // … to whatever was deleted already, as one does that is looking first while another delete is going on; …
-    assert_eq!(errors(deletes, wrong().from(5)), 0);
+    assert_eq!(errors(STATS, "duration=500ms", wrong().first(1)), 0);
+    // … to whatever was deleted already, as one does that is looking first while another delete is going on (however
+    // long deleting takes here: it ends when nothing is left); …
+    assert_eq!(errors(deletes, "duration=50s", wrong().from(5)), 0);
     // … always.
-    assert_eq!(errors(STATS, wrong()), 4);
+    assert_eq!(errors(STATS, "duration=500ms", wrong()), 4);
 }

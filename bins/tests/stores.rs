@@ -163,7 +163,7 @@ fn what_two_agents_did_is_what_the_server_has() {
     let file = place.file(
         "mixed.yaml",
         &format!(
-            "target: s3://{}/{bucket}/mixed\nduration: 2s\nconcurrency: 4\nstorage: {{credentials: anonymous}}\n\
+            "target: s3://{}/{bucket}/mixed\nseed: 5\nduration: 4s\nconcurrency: 4\nstorage: {{credentials: anonymous}}\n\
              distributed: {{start_delay: 3s}}\n\
              prepare:\n  ensure_objects:\n    - {{base_uri: data/, count: 40, size: 10KiB}}\n\
              workload:\n  - {{op: get, path: data/, weight: 70}}\n  - {{op: put, path: new/, weight: 30, object_size: 6KiB}}\n",
@@ -209,11 +209,17 @@ fn what_two_agents_did_is_what_the_server_has() {
 
 #[test]
 fn each_of_several_endpoints_is_told_what_it_did() {
+    // On a host that is busy with other things, half a second may be too short.
+    assert!(each_endpoint_is_told("500ms") || each_endpoint_is_told("10s"), "each has done something");
+}
+
+/// Whether each has done something in this time.
+fn each_endpoint_is_told(duration: &str) -> bool {
     let (place, server) = (Place::new(), S3sFs::open());
     let proxies = [Proxy::start(server.address()), Proxy::start(server.address())];
     let endpoints = proxies.each_ref().map(|proxy| format!("http://{}", proxy.address()));
     let yaml = format!(
-        "target: s3://{}/below\nduration: 500ms\nconcurrency: 4\nstorage: {{credentials: anonymous}}\n\
+        "target: s3://{}/below\nduration: {duration}\nconcurrency: 4\nstorage: {{credentials: anonymous}}\n\
          multi_endpoint: {{strategy: round_robin, endpoints: [{}]}}\n\
          workload:\n  - {{op: put, path: new/, object_size: 1KiB}}\n",
         server.bucket(),
@@ -224,15 +230,18 @@ fn each_of_several_endpoints_is_told_what_it_did() {
     let summary = place.summary();
     let work = stage(&summary, "execute");
     let cancelled = work["cancelled"].as_u64().unwrap();
-    let mut sum = 0;
+    let (mut sum, mut each) = (0, true);
     for (endpoint, proxy) in endpoints.iter().zip(&proxies) {
         let mut all = work["endpoints"].as_array().unwrap().iter();
-        let told = all.find(|told| told["endpoint"] == **endpoint).unwrap()["count"].as_u64().unwrap();
+        let told = all.find(|told| told["endpoint"] == **endpoint);
+        let told = told.map_or(0, |told| told["count"].as_u64().unwrap());
         let wire = proxy.count(|seen| seen.method == "PUT") as u64;
-        assert!(told > 0 && (told..=told + cancelled).contains(&wire), "{told} told, {wire} on the wire");
+        assert!((told..=told + cancelled).contains(&wire), "{told} told, {wire} on the wire");
         sum += told;
+        each &= told > 0;
     }
     assert_eq!(sum, count(work, "put"));
+    each
 }
 
 #[test]

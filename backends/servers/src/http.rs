@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A busy host may need long for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends one request without a body; the status, and the body as text.
 pub(crate) fn request(

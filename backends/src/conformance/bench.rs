@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 /// What is read and written at once, bytes: several pieces for the larger sizes.
 pub(super) const BUFFER: usize = 64 << 10;
-/// No operation on a healthy store takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// No operation on a healthy store takes longer, however busy its disk is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Objects with computed content under `conformance/`.
 pub(super) struct Sample {

@@ -190,11 +190,12 @@ impl Worker {
             if now >= self.piece_end {
                 self.close_pieces(now);
             }
+            // After a standstill it may be over: then what is in flight has not failed.
             if now < self.end {
                 self.settle(now);
-            }
-            if now >= self.next_look {
-                self.look(now);
+                if now >= self.next_look {
+                    self.look(now);
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn on_disk() -> tempfile::TempDir {
 /// A file that whoever opens it waits for until this goes: a lease (fcntl(2)), which the kernel takes away after
 /// `/proc/sys/fs/lease-break-time`, 45 s.
 #[cfg(test)]
-pub(crate) struct Leased(#[expect(dead_code, reason = "closing it ends the lease")] std::fs::File);
+pub(crate) struct Leased(std::fs::File);
 
 #[cfg(test)]
 impl Leased {
@@ -35,5 +35,13 @@ impl Leased {
         };
         assert!(leased, "{}", std::io::Error::last_os_error());
         Self(file)
+    }
+
+    /// Whether somebody waits for it.
+    #[expect(unsafe_code, reason = "the system call has no other name")]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        use std::os::fd::AsRawFd as _;
+        // SAFETY: it takes numbers and no memory. It gives what is to become of the lease.
+        unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_GETLEASE) != libc::F_WRLCK }
     }
 }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A directory for one test, on the file system of the build directory (which has room and is not in memory).
 pub(crate) struct Place(tempfile::TempDir);
@@ -53,8 +55,31 @@ pub(crate) struct Process {
     pub(crate) child: Child,
 }
 
+/// Signals that this program was started to ignore, as in the background of a script or with `nohup`, would be ignored by
+/// those that it starts as well; but what it catches they begin with as usual (execve(2)).
+fn catch_what_is_ignored() {
+    static ONCE: Once = Once::new();
+    let catch = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+        let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a number");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let _within = runtime.enter();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
+                drop(signal(kind).expect("it can be caught"));
+            }
+        }
+    };
+    // On a thread of its own: a test may be in another runtime.
+    ONCE.call_once(|| std::thread::spawn(catch).join().expect("it does not panic"));
+}
+
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
+        catch_what_is_ignored();
+        // What it says is asked for here, whatever level of it the user likes to see.
+        command.env_remove("RUST_LOG");
         Self { child: command.spawn().expect("the program was built") }
     }
 
@@ -166,10 +191,14 @@ pub(crate) fn journalled(results: &Path, what: impl Fn(&Record) -> bool) -> usiz
     source.each(|record| found += usize::from(what(record))).map_or(0, |_| found)
 }
 
-/// An interval of the agent with this place in the run's list.
+/// An interval of the agent with this place in the run's list, in which it has done something: where a host stands
+/// still there may be others.
 pub(crate) fn interval_of(agent: u32) -> impl Fn(&Record) -> bool {
     move |record| match record {
-        Record::Agent(record) => record.agent.0 == agent && matches!(record.message.body, Report::Running(_)),
+        Record::Agent(record) => match &record.message.body {
+            Report::Running(interval) => record.agent.0 == agent && interval.tally.count() > 0,
+            _ => false,
+        },
         _ => false,
     }
 }

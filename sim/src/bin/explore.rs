@@ -6,7 +6,7 @@
 
 use sim::des::{Scenario, run, shrink};
 use sim::swarm;
-use sim::sweep::{Sweep, Tier};
+use sim::sweep::{LONGER, Sweep, Tier};
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
 use std::process::{Command, ExitCode, Stdio};
@@ -101,7 +101,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             _ => return Err(format!("unknown option {word}")),
         }
     }
-    match options.from.checked_add(options.seeds()) {
+    match options.seeds().checked_mul(LONGER).and_then(|most| options.from.checked_add(most)) {
         Some(_)
             if options.seed.is_some() && (options.seeds.is_some() || options.from > 0 || options.cells) =>
         {
@@ -165,9 +165,23 @@ fn drivers(seed: u64) -> bool {
 
 fn explore(options: &Options) -> bool {
     let began = Instant::now();
-    let end = options.from + options.seeds();
-    let share = options.seeds().div_ceil(options.jobs);
-    let start = |job: u64| options.from.saturating_add(job * share).min(end);
+    let total =
+        Sweep::far_enough(options.tier, options.from, options.seeds(), |seeds| shared(options, &seeds));
+    if options.cells {
+        total.coverage.cells().for_each(|(cell, times)| println!("{times:9} {cell}"));
+    }
+    summary(&total, began.elapsed().as_secs_f64(), options.jobs);
+    let shortfall = total.shortfall();
+    if let Some(shortfall) = &shortfall {
+        println!("this sweep proves too little: {shortfall}");
+    }
+    total.failed == 0 && shortfall.is_none()
+}
+
+/// These seeds, shared among the jobs.
+fn shared(options: &Options, seeds: &Range<u64>) -> Sweep {
+    let share = (seeds.end - seeds.start).div_ceil(options.jobs);
+    let start = |job: u64| seeds.start.saturating_add(job * share).min(seeds.end);
     let mut total = Sweep::new(options.tier);
     std::thread::scope(|scope| {
         let sweeps = (0..options.jobs).map(|job| (job, start(job)..start(job + 1)));
@@ -185,15 +199,7 @@ fn explore(options: &Options) -> bool {
             total.merge(job.join().expect("a sweep does not panic: what goes wrong is a failure"));
         }
     });
-    if options.cells {
-        total.coverage.cells().for_each(|(cell, times)| println!("{times:9} {cell}"));
-    }
-    summary(&total, began.elapsed().as_secs_f64(), options.jobs);
-    let shortfall = total.shortfall();
-    if let Some(shortfall) = &shortfall {
-        println!("this sweep proves too little: {shortfall}");
-    }
-    total.failed == 0 && shortfall.is_none()
+    total
 }
 
 fn sweep(tier: Tier, seeds: Range<u64>, says: bool) -> Sweep {

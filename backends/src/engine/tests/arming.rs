@@ -12,17 +12,23 @@ fn all_that_takes_time_is_done_when_the_stage_is_told_to_run() {
     plan.name = TOLD.to_owned();
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    rig.command(EngineCommand::Arm { stage: 0 });
     let begun = Instant::now();
-    while SET_UP.load(Ordering::Relaxed) < 2 {
-        assert!(begun.elapsed() < PATIENCE, "not before it runs");
-        std::thread::sleep(Duration::from_millis(5));
+    for all in (2..).step_by(2) {
+        rig.command(EngineCommand::Arm { stage: 0 });
+        while SET_UP.load(Ordering::Relaxed) < all {
+            assert!(begun.elapsed() < PATIENCE, "not before it runs");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let run = Instant::now();
+        let ran = rig.run(0);
+        assert_eq!(SET_UP.load(Ordering::Relaxed), all, "and only once");
+        assert!(run.elapsed() >= Duration::from_millis(200), "its time begins with Run");
+        if count(&ran.done(), Operation::Get) > 0 {
+            return;
+        }
+        // A host that does something else for so long leaves no time for it.
+        assert!(begun.elapsed() < PATIENCE, "nothing is done");
     }
-    let run = Instant::now();
-    let ran = rig.run(0);
-    assert_eq!(SET_UP.load(Ordering::Relaxed), 2, "and only once");
-    assert!(run.elapsed() >= Duration::from_millis(200), "its time begins with Run");
-    assert!(count(&ran.done(), Operation::Get) > 0);
 }
 
 #[test]

@@ -24,22 +24,23 @@ fn hold(directory: &Path) -> Leased {
 
 #[test]
 fn stop_ends_a_stage_at_once() {
-    let mut rig = Rig::new(plan(
-        "null://",
-        vec![prepared(10, 1)],
-        vec![execute(60_000, vec![entry(Operation::Get, 0)])],
-    ));
+    let mut plan =
+        plan("null://", vec![prepared(10, 1)], vec![execute(60_000, vec![entry(Operation::Get, 0)])]);
+    // Longer than it is waited for, as is the stage.
+    plan.timeouts.abort = Duration::from_secs(60);
+    let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    rig.start(0);
-    assert!(matches!(rig.event(), EngineEvent::Interval(_)));
     let begun = Instant::now();
+    rig.start(0);
+    rig.interval(|interval| interval.tally.count() > 0);
+    let stopped = Instant::now();
     rig.command(EngineCommand::Stop);
     let ran = rig.finish();
-    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+    assert!(stopped.elapsed() < PATIENCE, "{:?}", stopped.elapsed());
     assert_eq!(ran.stuck, 0);
     let totals = ran.totals.unwrap();
     assert!(count(&totals, Operation::Get) > 0);
-    assert!(totals.to.since(totals.from) < Duration::from_secs(2), "they end when it was stopped");
+    assert!(totals.to.since(totals.from) <= begun.elapsed(), "they end when it was stopped");
 }
 
 #[test]
@@ -54,37 +55,41 @@ fn stop_is_answered_when_nothing_runs() {
 #[test]
 fn what_waits_in_the_kernel_is_cancelled_on_stop() {
     let directory = on_disk();
-    let mut rig = Rig::new(reads_one(directory.path()));
+    let mut plan = reads_one(directory.path());
+    // Three quarters of it are more than it is waited for: they end because they are cancelled.
+    plan.timeouts.abort = Duration::from_secs(40);
+    let mut rig = Rig::new(plan);
     let _lease = hold(directory.path());
     rig.validate().unwrap();
     rig.start(0);
-    let EngineEvent::Interval(first) = rig.event() else {
-        panic!("an interval comes though nothing completes")
-    };
-    let EngineEvent::Interval(second) = rig.event() else { panic!("and another") };
-    assert_eq!((first.tally.count(), second.in_flight), (0, 2));
-    assert!(second.oldest >= 150_000_000, "the age of what waits: {} ns", second.oldest);
+    // Intervals come though nothing completes, and have the age of what waits.
+    let waits = rig.interval(|interval| interval.oldest >= 150_000_000);
+    assert_eq!((waits.tally.count(), waits.in_flight), (0, 2));
     let begun = Instant::now();
     rig.command(EngineCommand::Stop);
     let ran = rig.finish();
-    assert!(begun.elapsed() < Timeouts::default().abort, "{:?}", begun.elapsed());
-    assert_eq!((ran.stuck, ran.totals.unwrap().tally.cancelled), (0, 2));
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    let tally = ran.totals.unwrap().tally;
+    assert_eq!((ran.stuck, tally.cancelled), (0, 2), "{:?}", tally.errors);
 }
 
 #[test]
 fn what_cannot_be_cancelled_is_abandoned_and_the_next_run_is_refused_until_it_ends() {
     let directory = on_disk();
     let mut plan = reads_one(directory.path());
+    // A quarter of it is left when the threads are given up, and is more than a host stands still.
+    plan.timeouts.abort = Duration::from_secs(12);
+    let abort = plan.timeouts.abort;
     posix(&mut plan);
     let mut rig = Rig::new(plan);
     let lease = hold(directory.path());
     rig.validate().unwrap();
     rig.start(0);
-    assert!(matches!(rig.event(), EngineEvent::Interval(_)));
+    rig.interval(|interval| interval.in_flight == 2 && interval.oldest >= 500_000_000);
     let begun = Instant::now();
     rig.command(EngineCommand::Stop);
     let ran = rig.finish();
-    assert!(begun.elapsed() < Timeouts::default().abort, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < abort, "{:?}", begun.elapsed());
     assert_eq!((ran.stuck, ran.totals.unwrap().tally.cancelled), (2, 2));
     let failure = rig.validate().unwrap_err();
     assert_eq!(failure.class, FailureClass::Resource);
@@ -228,8 +233,10 @@ fn what_cannot_heal_is_not_tried_again() {
 fn each_try_has_the_time_that_an_operation_may_take() {
     let directory = on_disk();
     let mut plan = reads_one(directory.path());
+    // Of two, the one could be tried once more before the other is given up.
+    plan.concurrency = 1;
     plan.errors.operation_timeout = Duration::from_millis(100);
-    plan.errors.max_total_errors = 1;
+    plan.errors.max_total_errors = 0;
     plan.errors.error_rate_threshold = f64::INFINITY;
     plan.errors.max_retries = 1;
     plan.errors.initial_retry_delay = Duration::from_millis(2);
@@ -239,7 +246,7 @@ fn each_try_has_the_time_that_an_operation_may_take() {
     let begun = Instant::now();
     let totals = rig.run(0).totals.unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(200), "two tries");
-    assert_eq!((errors(&totals, ErrorClass::Timeout), totals.tally.retries), (2, 2));
+    assert_eq!((errors(&totals, ErrorClass::Timeout), totals.tally.retries), (1, 1));
 }
 
 #[test]
@@ -247,12 +254,16 @@ fn a_conditional_put_that_finds_something_does_not_use_up_the_budget() {
     let directory = memory();
     let fresh = Entry { detail: iobench_core::plan::Detail::IfAbsent, ..entry(Operation::Put, 0) };
     let objects = pool("new/", Naming::Put, 20, 100);
-    let mut plan = files(directory.path(), vec![objects], vec![execute(1000, vec![fresh])]);
+    let mut plan = files(directory.path(), vec![objects], vec![execute(300, vec![fresh])]);
     plan.errors.max_total_errors = 0;
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    let totals = rig.run(0).done();
-    assert_eq!(count(&totals, Operation::Put), 20);
+    let put = std::cell::Cell::new(0);
+    let totals = rig.run_until(0, |totals| {
+        put.set(put.get() + count(totals, Operation::Put));
+        errors(totals, ErrorClass::Exists) > 0
+    });
+    assert_eq!(put.get(), 20);
     assert!(errors(&totals, ErrorClass::Exists) > 0, "but it is counted");
 }
 
@@ -370,8 +381,14 @@ fn a_prepare_does_not_pass_over_what_took_too_long() {
     rig.validate().unwrap();
     let lease = hold(directory.path());
     rig.start(0);
-    // Far longer than it may take, so that this is seen, too.
-    std::thread::sleep(Duration::from_millis(1500));
+    let begun = Instant::now();
+    while !lease.is_waited_for() {
+        assert!(begun.elapsed() < PATIENCE, "nobody wants the object");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Far longer than it may take, so that this is seen, too: in pieces, or a host that stands still could take all of
+    // that time away from who is to see it.
+    (0..30).for_each(|_| std::thread::sleep(Duration::from_millis(50)));
     drop(lease);
     let failure = rig.finish().failure.expect("the object is not there");
     assert!(failure.message.contains("prepared-00000000.dat"), "{failure}");
@@ -392,9 +409,8 @@ fn what_is_no_file_is_an_error_that_names_it_and_never_waits() {
         rig.validate().unwrap();
         std::fs::remove_file(&path).unwrap();
         mkfifoat(CWD, &path, Mode::RWXU).unwrap();
-        let begun = Instant::now();
+        // Nobody ever opens its other end: who waited would wait for ever.
         let failure = rig.run(0).failure.unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         let told = "prepared-00000000.dat`: it is neither a regular file nor a block device";
         assert!(failure.message.contains(told), "{failure}");
         let failure = rig.validate().unwrap_err();

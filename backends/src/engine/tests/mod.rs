@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A plan of this name has its first thread panic when the other one has done something.
 const BUGGY: &str = "a bug";
 
-/// A plan of this name has each operation of a stage's end take [`SLOWLY`]; one of that name ten times as long.
+/// A plan of this name has each operation of a stage's end take [`SLOWLY`]; one of that name longer than anybody waits.
 const SLOW: &str = "a slow end";
 const VERY_SLOW: &str = "a very slow end";
 const SLOWLY: Duration = Duration::from_millis(400);
@@ -39,7 +39,7 @@ const SLOWLY: Duration = Duration::from_millis(400);
 pub(super) fn perhaps_wait(plan: &Plan) {
     match &*plan.name {
         SLOW => std::thread::sleep(SLOWLY),
-        VERY_SLOW => std::thread::sleep(SLOWLY * 10),
+        VERY_SLOW => std::thread::sleep(2 * PATIENCE),
         _ => {}
     }
 }
@@ -122,6 +122,18 @@ impl Rig {
         self.command(EngineCommand::Run { stage });
     }
 
+    /// The next interval that is so; until then the stage sends others, and nothing else.
+    fn interval(&self, so: impl Fn(&Interval) -> bool) -> Interval {
+        let begun = Instant::now();
+        loop {
+            match self.event() {
+                EngineEvent::Interval(interval) if so(&interval) => return *interval,
+                EngineEvent::Interval(interval) => assert!(begun.elapsed() < PATIENCE, "{interval:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// Runs a stage to its end.
     fn run(&mut self, stage: u32) -> Ran {
         self.start(stage);
@@ -131,11 +143,16 @@ impl Rig {
     /// Runs a stage again and again until one time was long enough for what is to be seen: how long that takes is for
     /// the host to say. After some patience it is what it is.
     fn run_until(&mut self, stage: u32, enough: impl Fn(&StageTotals) -> bool) -> StageTotals {
+        self.ran_until(stage, |ran| ran.totals.as_ref().is_some_and(&enough)).done()
+    }
+
+    /// The same for all that a stage says.
+    fn ran_until(&mut self, stage: u32, enough: impl Fn(&Ran) -> bool) -> Ran {
         let begun = Instant::now();
         loop {
-            let totals = self.run(stage).done();
-            if enough(&totals) || begun.elapsed() > PATIENCE {
-                return totals;
+            let ran = self.run(stage);
+            if ran.failure.is_some() || enough(&ran) || begun.elapsed() > PATIENCE {
+                return ran;
             }
         }
     }

@@ -332,8 +332,9 @@ fn the_threads_of_a_stage_are_gone_when_it_is_over() {
         names.filter_map(name).filter(|name| name.len() == 8 && name.starts_with("io-1")).count()
     };
     rig.run(0).done();
-    // A thread that has been joined may be seen for a moment: the kernel is still taking it down.
-    let end = Instant::now() + Duration::from_millis(100);
+    // A thread that has been joined may be seen for a moment: the kernel is still taking it down. One that was not
+    // stays for as long as the engine does.
+    let end = Instant::now() + PATIENCE;
     while ours() > 0 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(1));
     }

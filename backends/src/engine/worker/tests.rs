@@ -172,6 +172,42 @@ fn what_was_given_up_is_counted_once_also_when_it_never_comes_back() {
     assert_eq!((tally.error_count(), tally.cancelled), (3, 1));
 }
 
+/// Comes back from its first turn so late, and from no other.
+struct Asleep(Option<u64>);
+
+impl Executor for Asleep {
+    fn start(&mut self, _: u32, _: Task) {}
+
+    fn turn(&mut self, _: Duration, _: &mut Vec<Completion>) -> Result<Turn, StorageError> {
+        let returned = self.0.take().ok_or_else(|| Broken::TIMEOUT.at("wait", "the storage"))?;
+        Ok(Turn { entered: 0, returned })
+    }
+
+    fn cancel(&mut self, _: u32) {}
+
+    fn waker(&self) -> Waker {
+        Arc::new(|| ())
+    }
+}
+
+#[test]
+fn what_is_in_flight_when_a_standstill_ends_after_the_stage_has_not_failed() {
+    let plan = plan("null://", vec![prepared(8, 1000)], vec![execute_gets(60_000)]);
+    let timeout = nanos(plan.errors.operation_timeout);
+    let (mut worker, ..) = bench(plan);
+    let (sender, reports) = channel();
+    worker.seat.report = Box::new(move |report| drop(sender.send(report)));
+    let timeline = Timeline::new(&worker.seat.prepared.plan.stages[0].kind, Duration::from_secs(100), 0);
+    worker.end = timeline.expect("it is timed").end();
+    worker.timeline = timeline;
+    worker.executor = Box::new(Asleep(Some(worker.end + 2 * timeout)));
+    worker.work();
+    worker.end();
+    let Ok(Report::Drained { counts, .. }) = reports.recv() else { panic!("the last counts") };
+    let tally = counts.recorder.tally();
+    assert_eq!((tally.error_count(), tally.cancelled), (0, 4));
+}
+
 #[test]
 fn what_moves_is_not_given_up_in_an_untimed_stage_and_is_in_a_timed_one() {
     let timeout = |plan: &Plan| nanos(plan.errors.operation_timeout);

@@ -19,7 +19,7 @@ use super::{Completion, ErrorClass, Fault, Found, Name, Operation, Outcome, Requ
 use crate::executor::Manner;
 use rustix::fs::OFlags;
 
-/// A step that ends with `EINTR` or `EAGAIN` is done again so often.
+/// A step that was interrupted or ends with `EAGAIN` is done again so often.
 const TRIES_MAX: u16 = 1000;
 
 /// The mark of a clock that does not run any more: nothing is later.
@@ -190,7 +190,7 @@ impl UringExecutor {
     pub(super) fn advance(&mut self, slot: u32, result: i32, now: u64, done: &mut Vec<Completion>) {
         let job = &mut self.jobs[slot as usize];
         let state = job.state;
-        if matches!(result, RETRY_INTERRUPTED | RETRY_AGAIN) && !job.cancelled && job.tries < TRIES_MAX {
+        if may_be_repeated(result) && !job.cancelled && job.tries < TRIES_MAX {
             job.tries += 1;
             let request = job.request.waiting(self.target.memory);
             // A close has taken the file away in any case.
@@ -577,8 +577,13 @@ impl UringExecutor {
     }
 }
 
-const RETRY_INTERRUPTED: i32 = -libc::EINTR;
-const RETRY_AGAIN: i32 = -libc::EAGAIN;
+/// Whether a step has done nothing, and only has to be done again. Where a process is stopped, an open that waits ends with
+/// one of the kernel's own numbers (include/linux/errno.h) for "restart the call", which no other call lets out.
+fn may_be_repeated(result: i32) -> bool {
+    const ERESTARTSYS: i32 = 512;
+    const ERESTART_RESTARTBLOCK: i32 = 516;
+    matches!(-result, libc::EINTR | libc::EAGAIN | ERESTARTSYS..=ERESTART_RESTARTBLOCK)
+}
 
 #[expect(clippy::cast_possible_wrap, reason = "flags are bits, not a number")]
 fn flags(flags: OFlags) -> i32 {
