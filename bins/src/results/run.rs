@@ -4,6 +4,7 @@ use super::directory::{Condition, JOURNAL, condition};
 use super::ending;
 use super::fold::{Fold, Seen};
 use super::journal::ReadError;
+use super::kept::{KEPT, kept_runs};
 use super::merge::header_of_kept;
 use super::record::{Header, StageEntry};
 use super::source::{Gaps, Losses, Source};
@@ -134,7 +135,10 @@ impl Results {
     pub fn open(directory: &Path) -> Result<Self, ReadError> {
         let journal = directory.join(JOURNAL);
         if !journal.try_exists().unwrap_or(true) {
-            return Err(ReadError::Missing { path: directory.display().to_string() });
+            let path = directory.display().to_string();
+            let kept =
+                directory.join(KEPT).is_file() || kept_runs(directory).is_ok_and(|runs| !runs.is_empty());
+            return Err(if kept { ReadError::Kept { path } } else { ReadError::Missing { path } });
         }
         let source = Source::journal(journal);
         Self::fold(&source, condition(directory), Place::Directory(directory.to_owned()))
