@@ -162,6 +162,6 @@ mod tests {
                     storage: {credentials: anonymous}";
         let plan = iobench_core::config::load(yaml, &[], "test").unwrap().plan(0, 1);
         let failure = connect(&plan, "test").unwrap_err();
-        assert!(failure.next_step.contains("whether the service runs"), "{failure}");
+        assert!(failure.next_step.contains("that the service runs"), "{failure}");
     }
 }

@@ -114,7 +114,7 @@ fn cleaning_up_the_root() {
 fn a_store_that_nobody_serves() {
     let mut plan = plan("s3://127.0.0.1:9/bucket/x", vec![prepared(1, 1)], vec![prepare(&[0])]);
     plan.storage.credentials = iobench_core::plan::Credentials::Anonymous;
-    refused(plan.clone(), FailureClass::Storage, &["s3://127.0.0.1:9/bucket/x", "whether the service runs"]);
+    refused(plan.clone(), FailureClass::Storage, &["s3://127.0.0.1:9/bucket/x", "that the service runs"]);
     plan.target = "s3://bucket/x".parse().unwrap();
     plan.storage.endpoints = ["http://127.0.0.1:9", "http://127.0.0.1:10"].map(str::to_owned).into();
     refused(plan, FailureClass::Storage, &["endpoint http://127.0.0.1:9: "]);
