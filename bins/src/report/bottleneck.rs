@@ -71,7 +71,7 @@ impl Bottleneck {
                 let late =
                     if late { format!(", and a completion waited {waited} for one") } else { String::new() };
                 self.disturbed.push(format!(
-                    "{who}: the host's CPUs were {busy:.0} % busy, only {own:.0} % by this tool{late}"
+                    "{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool{late}"
                 ));
                 return;
             }
@@ -79,7 +79,10 @@ impl Bottleneck {
                 self.signs
                     .push(format!("{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool"));
             }
-            (Some(busy), None) => self.signs.push(format!("{who}: the host's CPUs were {busy:.0} % busy")),
+            (Some(busy), None) => {
+                self.signs
+                    .push(format!("{who}: the host's CPUs were {busy:.0} % busy; by whom is not known"));
+            }
             (None, Some(own)) if own > BUSY_MAX => {
                 self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
             }

@@ -330,7 +330,7 @@ fn busy_run(used: &[u64]) -> Results {
 fn the_limit_is_whoever_had_the_cpus_and_never_two_at_once() {
     let screen = text(&busy_run(&[8]));
     let others = "OTHER PROCESSES, NOT THIS TOOL, MAY HAVE BEEN THE LIMIT; stop them, or use other hosts:
-  workload: the host's CPUs were 100 % busy, only 10 % by this tool, and a completion waited 12.0ms for one
+  workload: the host's CPUs were 100 % busy, 10 % by this tool, and a completion waited 12.0ms for one
 ";
     assert!(screen.contains(others) && !screen.contains("THIS TOOL MAY"), "{screen}");
     let screen = text(&busy_run(&[64]));

@@ -39,6 +39,7 @@ pub fn text(results: &Results) -> String {
     out.push('\n');
     remarks(&mut out, results);
     place(&mut out, results);
+    with_agents(&mut out, results);
     out
 }
 
@@ -70,7 +71,9 @@ fn headline(out: &mut String, results: &Results) {
     line!(out, "run {}  started {started}  seed {}", header.run, header.seed);
     if let Some(subject) = subject(results) {
         line!(out, "target    {}", subject.target);
-        line!(out, "workload  {}", subject.workload);
+        if !subject.workload.is_empty() {
+            line!(out, "workload  {}", subject.workload);
+        }
     }
     if let Some(storage) = storage(results) {
         line!(out, "storage   {storage}");
@@ -406,6 +409,21 @@ fn tool(out: &mut String, results: &Results) {
     found.late.iter().for_each(|late| line!(out, "warning: {late}"));
 }
 
+/// Where more may be than a controller could write that did not come to its end; asked again when its directory has
+/// been finished for it, too.
+fn with_agents(out: &mut String, results: &Results) {
+    let Place::Directory(path) = &results.place else { return };
+    // The agent of a run on one host ended with it.
+    let remote = results.header.agents.iter().any(|agent| agent.address != LOCAL);
+    if remote && !results.end_told && results.condition != Condition::Running {
+        line!(
+            out,
+            "Agents keep what no controller confirmed, by default in ~/.local/state/iobench-agent on their hosts. Add it with:"
+        );
+        line!(out, "  iobench merge {} STATE_DIR…", path.display());
+    }
+}
+
 fn listed(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -420,14 +438,6 @@ fn place(out: &mut String, results: &Results) {
         }
         (Place::Directory(path), Condition::Interrupted) => {
             line!(out, "Results: {}, as an interrupted controller left them", path.display());
-            // The agent of a run on one host ended with it.
-            if results.header.agents.iter().any(|agent| agent.address != LOCAL) {
-                line!(
-                    out,
-                    "Agents keep what no controller confirmed, by default in ~/.local/state/iobench-agent on their hosts. Add it with:"
-                );
-                line!(out, "  iobench merge {} STATE_DIR…", path.display());
-            }
         }
         (Place::Merged(paths), Condition::Kept) => {
             line!(out, "Results that agents kept, from {}", listed(paths));

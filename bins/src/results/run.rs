@@ -25,6 +25,8 @@ pub struct Results {
     pub header: Header,
     /// How it ended, and what its numbers may claim.
     pub outcome: Outcome,
+    /// Whether the controller itself said how.
+    pub end_told: bool,
     /// Whether that is final.
     pub condition: Condition,
     /// Where the results are.
@@ -163,6 +165,7 @@ impl Results {
         let mut stages = stages(&fold, &header, &outcome, &mut losses);
         together(source, &mut stages)?;
         Ok(Self {
+            end_told: fold.outcome.is_some(),
             agents: agents(&fold, &outcome),
             header,
             outcome,

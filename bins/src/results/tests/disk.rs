@@ -252,6 +252,10 @@ fn an_interrupted_directory_becomes_a_partial_report() {
     assert_eq!(results.outcome.exit, ExitCode::NoneCompleted);
     assert_eq!(results.stages[1].total.tally.count(), 2 * 5 * 2);
     assert!(results.losses[0].contains("cut off"), "{:?}", results.losses);
+    let next = format!("Add it with:\n  iobench merge {} STATE_DIR…\n", path.display());
+    for again in [&results, &rebuild(&path).unwrap()] {
+        assert!(crate::report::text(again).ends_with(&next), "agents may have more");
+    }
     assert!(path.join("workload_results.tsv").exists() && !path.join(RUNNING).exists());
     assert_eq!(Results::open(&path).unwrap().outcome, results.outcome);
 }
@@ -284,7 +288,10 @@ fn a_damaged_journal_of_a_finished_run_is_called_damaged_and_nobody_interrupted(
     );
     for end in [middle, usize::try_from(first_lost).unwrap()] {
         let torn = cause(&whole[..end]);
-        assert!(torn.starts_with("the journal ends early") && torn.contains("could no longer write"), "{torn}");
+        assert!(
+            torn.starts_with("the journal ends early") && torn.contains("could no longer write"),
+            "{torn}"
+        );
     }
     fs::write(path.join(JOURNAL), &whole).unwrap();
     assert_eq!(Results::open(&path).unwrap().outcome.label, Label::Complete);

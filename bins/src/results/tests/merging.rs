@@ -101,7 +101,7 @@ fn what_agents_kept_alone_is_told_as_that_with_the_next_step() {
     run.yaml = YAML.replace("name: nightly\n", "");
     run.overrides.push("name='nightly'".to_owned());
     keep(&state, at(40), &run).unwrap();
-    let merged = merge(&[state.clone()]).unwrap();
+    let merged = merge(std::slice::from_ref(&state)).unwrap();
     assert_eq!((merged.condition, merged.header.name.as_str()), (Condition::Kept, "nightly"));
     let told = crate::report::text(&merged);
     for part in [
