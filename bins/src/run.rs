@@ -25,6 +25,9 @@ use tonic::transport::Server;
 /// Controller and agent of one process end together: neither can lose the other, however long the process is stopped.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
 
+/// The name and address of the agent of a run on one host.
+pub const LOCAL: &str = "local";
+
 /// A run that is ready to go.
 #[derive(Debug)]
 pub struct Job {
@@ -53,7 +56,7 @@ pub async fn local(job: Job) -> anyhow::Result<Finished> {
         observer: LogAgent,
         // The controller of the same process has shown what it could not write.
         keep: |_, run| tracing::debug!(?run, "not confirmed"),
-        description: description("local"),
+        description: description(LOCAL),
     };
     let serving = grpc::serve(Server::builder(), incoming, inbox.local(), inbox.remote());
     // It ends when the controller no longer dials, while that still writes its results.
@@ -64,7 +67,7 @@ pub async fn local(job: Job) -> anyhow::Result<Finished> {
         }
     };
     let agent = drive::agent::run(Agent::new(), inbox, ports);
-    let spec = AgentSpec { id: "local".to_owned(), address: "local".to_owned() };
+    let spec = AgentSpec { id: LOCAL.to_owned(), address: LOCAL.to_owned() };
     let controller = conduct(job, vec![spec], Lead::AtOnce, dial, clock);
     tokio::select! {
         finished = controller => finished,
@@ -108,7 +111,7 @@ async fn conduct(
     let told = Told::from_now_on(&handle)?;
     let header = Header::new(&order, &job.run, clock.now());
     let results = Journal::begin(job.results, header, handle, &told).await?;
-    let observer = Plain::new(order.outline.clone(), job.quiet);
+    let observer = Plain::new(order.outline.clone(), order.agents.len(), job.quiet);
     let ports = Ports { clock, dial, results, observer };
     let (outcome, journal) = drive::controller::run(order, inbox, ports).await;
     journal.finish(outcome, &told).await

@@ -170,7 +170,7 @@ fn bad_input_is_refused_with_its_reason_and_touches_nothing() {
         ),
         (
             "target: file:///sys/iobench\nduration: 1s\nworkload:\n  - {op: put, path: a/, object_size: 1}\n",
-            "stores no data",
+            "does not store data",
             "a directory that cannot hold data",
         ),
         (
@@ -452,4 +452,89 @@ fn peak(keys: u64) -> u64 {
 fn a_hundred_million_keys_need_no_more_memory_than_a_thousand() {
     let (few, many) = (peak(1_000), peak(100_000_000));
     assert!(few > 0 && many <= few + (64 << 10), "{few} KiB and {many} KiB");
+}
+
+/// What a line of a summary is about, without its numbers.
+fn shape(line: &str) -> String {
+    let words = || line.split_whitespace();
+    match words().next() {
+        Some("run" | "target" | "storage") => words().take(1).collect(),
+        Some("Results:") => "Results".to_owned(),
+        Some("warning:") => line.replace(|c: char| c.is_ascii_digit() || c == '.', "").replace("GiB", "MiB"),
+        Some(_) if line.contains("p99.9") || line.starts_with("workload ") => line.to_owned(),
+        Some(_) if line.starts_with("  cancelled") => "cancelled".to_owned(),
+        Some(first) => first.trim_end_matches(':').to_owned(),
+        None => String::new(),
+    }
+}
+
+#[test]
+fn the_readme_shows_what_the_demo_prints() {
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("<!-- demo output -->\n```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let seed = shown.split("  seed ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let place = Place::new();
+    let target = format!("target=file://{}/data", place.path().display());
+    let demo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/quickstart.yaml"));
+    let (code, printed, stderr) =
+        run(&place, demo, &["--seed", seed, "--set", "duration=1s", "--set", &target]);
+    assert_eq!(code, 0, "{stderr}");
+    // Who set the limit depends on what else this host does.
+    let verdict = |line: &&str| {
+        line.contains("his tool") || line.contains("THIS TOOL") || line.starts_with("  execute: ")
+    };
+    let shapes = |text: &str| text.lines().filter(|line| !verdict(line)).map(shape).collect::<Vec<_>>();
+    assert_eq!(shapes(&printed), shapes(shown), "{printed}");
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_shown_as_given_and_touch_nothing() {
+    let place = Place::new();
+    let target = format!("file://{}/data", place.path().display());
+    let (code, _, stderr) = iobench(&["put", &target, "--size", "4q", "--concurrency", "0"]);
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("--> --size 4q") && stderr.contains("--> --concurrency 0"), "{stderr}");
+    assert!(!stderr.contains("object_size"), "{stderr}");
+    assert_eq!(files(place.path()), 0);
+}
+
+#[test]
+fn what_put_keeps_is_told_and_removed_by_the_command_that_is_told() {
+    let place = Place::new();
+    let (data, results) = (place.path().join("data"), place.path().join("results"));
+    std::fs::create_dir_all(&results).unwrap();
+    let target = format!("file://{}", data.display());
+    let command = [
+        "put",
+        &target,
+        "--size",
+        "4KiB",
+        "--objects",
+        "20",
+        "--duration",
+        "1s",
+        "--concurrency",
+        "2",
+        "--results",
+        results.to_str().unwrap(),
+    ];
+    let (code, stdout, stderr) = iobench(&command);
+    assert_eq!(code, 0, "{stderr}");
+    let kept = format!("Kept below {target}: at most 20 objects of 4 KiB each in put/;");
+    assert!(stdout.contains(&kept), "{stdout}");
+    let told = stdout.split("remove it with the same command and ").nth(1).unwrap().lines().next().unwrap();
+    // What was cancelled at the end is gone.
+    assert!((1..=20).contains(&files(&data)), "{}", files(&data));
+    let (code, stdout, stderr) = iobench(&[&command[..], &told.split(' ').collect::<Vec<_>>()].concat());
+    assert_eq!((code, files(&data)), (0, 0), "{stdout}{stderr}");
+    assert!(!stdout.contains("Kept") && !stdout.contains("\nworkload"), "{stdout}");
+}
+
+#[test]
+fn help_explains_the_exit_codes() {
+    for command in [&["--help"][..], &["run", "--help"], &["put", "--help"]] {
+        let (code, stdout, _) = iobench(command);
+        assert!(code == 0 && stdout.contains("Exit codes:\n   0  complete"), "{command:?}: {stdout}");
+        assert!(stdout.contains("\n  64  the command line is wrong"), "{stdout}");
+    }
 }

@@ -91,7 +91,7 @@ pub(crate) async fn controller_process(index: usize) -> turmoil::Result {
     });
     run_begins(index, &order);
     let ids = order.agents.iter().map(|agent| agent.id.clone()).collect();
-    let progress = Plain::writing(order.outline.clone(), false, Screen(index));
+    let progress = Plain::writing(order.outline.clone(), order.agents.len(), false, Screen(index));
     let results = Journal { controller: index, handle, ids };
     let ports =
         Ports { clock, dial: SimDial, results, observer: Both(Watch(Host::Controller(index)), progress) };

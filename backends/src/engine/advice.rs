@@ -28,7 +28,10 @@ fn missing_directory(plan: &Plan, mount: Option<&Mount>) -> Option<String> {
         || format!("below {}", host::nearest_existing(target).display()),
         |mount| format!("on {mount}"),
     );
-    Some(format!("{} does not exist: it is made {place}; is something not mounted?", missing.display()))
+    Some(format!(
+        "{} does not exist and is created {place}; is a file system not mounted?",
+        missing.display()
+    ))
 }
 
 /// Reads that the page cache serves measure memory.
@@ -58,7 +61,7 @@ fn cached_writes(plan: &Plan) -> Option<String> {
     let writes = |operation| matches!(operation, Operation::Put | Operation::Write);
     let waits = plan.file.fsync != Fsync::Never;
     entries(plan, writes).next().filter(|_| !waits)?;
-    let text = "writes end in the page cache, and nothing waits for the device (`file.fsync: never`): they measure \
+    let text = "writes end up in the page cache, and nothing waits for the device (`file.fsync: never`): they measure \
                 memory; use direct://, or set `file.fsync: each`";
     Some(text.to_owned())
 }

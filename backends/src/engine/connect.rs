@@ -78,7 +78,7 @@ fn probe(storage: &Arc<dyn Storage>, key: &[u8], done: &mut Vec<&'static str>) -
     });
     if read.map_err(|error| explain(&error))? != CONTENT {
         let message = format!("`{}` does not contain what was just written to it", storage.place(key));
-        return Err(Failure::new(FailureClass::Storage, message, "look at the store: it is not consistent"));
+        return Err(Failure::new(FailureClass::Storage, message, "check the store: it is not consistent"));
     }
     done.push("read");
     Ok(())
@@ -114,7 +114,7 @@ fn patiently<T: Send + 'static>(
 /// A failure with what to do about it.
 fn explain(error: &StorageError) -> Failure {
     let (class, next) = match error.class() {
-        ErrorClass::NotFound => (FailureClass::Config, "make the bucket or container, or correct `target`"),
+        ErrorClass::NotFound => (FailureClass::Config, "create the bucket or container, or correct `target`"),
         ErrorClass::Denied => (
             FailureClass::Config,
             "look at `storage.credentials` (they are this host's), what they permit, `storage.region`, and this \
@@ -122,22 +122,22 @@ fn explain(error: &StorageError) -> Failure {
         ),
         ErrorClass::Network => (
             FailureClass::Storage,
-            "look whether the service runs, at the host and port in `storage.endpoint` or `target`, http against \
+            "check that the service runs at the host and port in `storage.endpoint` or `target`, http against \
              https, `storage.tls_roots`, and this host's name resolution",
         ),
         ErrorClass::Timeout => (
             FailureClass::Storage,
-            "look whether the service runs and nothing between it and this host drops packets",
+            "check that the service runs and that nothing between it and this host drops packets",
         ),
         ErrorClass::Throttled | ErrorClass::Storage => {
-            (FailureClass::Storage, "the service answers, but not well: look at it, or try again later")
+            (FailureClass::Storage, "the service answers with errors: check its log, or try again later")
         }
         ErrorClass::Invalid => (
             FailureClass::Config,
             "the service does not understand the request: look at `storage.region`, `storage.virtual_host` and the \
              name of the bucket",
         ),
-        _ => (FailureClass::Storage, "look at the service's own log"),
+        _ => (FailureClass::Storage, "check the service's own log"),
     };
     Failure::new(class, error.to_string(), next)
 }
@@ -162,6 +162,6 @@ mod tests {
                     storage: {credentials: anonymous}";
         let plan = iobench_core::config::load(yaml, &[], "test").unwrap().plan(0, 1);
         let failure = connect(&plan, "test").unwrap_err();
-        assert!(failure.next_step.contains("whether the service runs"), "{failure}");
+        assert!(failure.next_step.contains("that the service runs"), "{failure}");
     }
 }

@@ -106,8 +106,7 @@ impl Coordinator {
         let stuck: u64 = self.abandoned.iter().map(|shared| shared.stuck()).sum();
         if stuck > 0 {
             let message = format!("{stuck} operations of an earlier run are still stuck in the kernel");
-            let next =
-                "look at the storage (a dead mount or device?); when it answers again, so does this agent";
+            let next = "look at the storage (a dead mount or device?); the agent recovers when the storage answers again";
             return self.failed(epoch, Failure::new(FailureClass::Resource, message, next));
         }
         self.ticket += 1;

@@ -19,8 +19,9 @@ pub(super) fn check_links(plan: &Plan) -> Result<(), Failure> {
         for (end, _) in base.match_indices('/') {
             let path = Path::new(&plan.target.path).join(&base[..end]);
             if path.is_symlink() {
-                let message = format!("`{}` is a link, which leads out of `{}`", path.display(), plan.target);
-                let next = "set `target` to where it leads, or replace it by a directory";
+                let message =
+                    format!("`{}` is a symbolic link that leads out of `{}`", path.display(), plan.target);
+                let next = "set `target` to where it leads, or replace it with a directory";
                 return Err(Failure::new(FailureClass::Config, message, next));
             }
         }
@@ -46,13 +47,13 @@ pub(super) fn look_at_puts(
         let Some(name) = taken(dataset, entry.pool, storage) else { continue };
         if kept {
             let message = format!(
-                "`{name}` is there, and cleaning up could not tell it from what `if_absent` will write"
+                "`{name}` exists, and cleaning up could not tell it from what `if_absent` will write"
             );
             let next = "choose another `path`, empty this one, or leave out `prepare.cleanup`";
             return Err(Failure::new(FailureClass::Config, message, next));
         }
         let removed = if cleaned { ", and removed at the end" } else { "" };
-        told.push(format!("`{name}` is there: objects of that kind are written over{removed}"));
+        told.push(format!("`{name}` exists: objects of such names are overwritten{removed}"));
     }
     Ok(told)
 }

@@ -94,7 +94,7 @@ impl Engine for LocalEngine {
             let failure = Failure::new(
                 FailureClass::Internal,
                 "the engine's thread could not be started, or has ended",
-                "raise this user's limit of threads (ulimit -u) and start the agent again",
+                "raise this user's limit on threads (ulimit -u) and start the agent again",
             );
             (self.events)(epoch, EngineEvent::Failed { failure, totals: None });
         }

@@ -87,11 +87,12 @@ pub(super) fn check_target(plan: &Plan) -> Result<(), Failure> {
     let path = Path::new(&plan.target.path);
     let existing = host::nearest_existing(path);
     if existing != path && !existing.is_dir() {
-        let message = format!("`{}` cannot be made: `{}` is a file", path.display(), existing.display());
+        let message = format!("`{}` cannot be created: `{}` is a file", path.display(), existing.display());
         return Err(config(message, "set `target` to a directory"));
     }
     if let Some(kind) = pseudo_file_system(&existing) {
-        let message = format!("`{}` is in a {kind} file system, which stores no data", existing.display());
+        let message =
+            format!("`{}` is in a {kind} file system, which does not store data", existing.display());
         return Err(config(message, "set `target` to a directory on the storage to be measured"));
     }
     let may = |access, what: &str| {
@@ -119,8 +120,10 @@ fn check_direct(directory: &Path) -> Result<(), Failure> {
     match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o600)) {
         Err(rustix::io::Errno::INVAL) => {
             let kind = host::mount_of(directory).map_or("this file system".to_owned(), |mount| mount.kind);
-            let message =
-                format!("direct:// is not possible in `{}`: {kind} has no O_DIRECT", directory.display());
+            let message = format!(
+                "direct:// is not possible in `{}`: {kind} does not support O_DIRECT",
+                directory.display()
+            );
             Err(config(message, "use file:// there, or a target on another file system"))
         }
         _ => Ok(()),

@@ -75,7 +75,7 @@ impl Guard {
         self.control.fail(Failure::new(
             FailureClass::Internal,
             format!("thread `{name}` panicked: {}", said.unwrap_or("it does not say why")),
-            "this is a bug of iobench: please report this, with the configuration",
+            "this is a bug in iobench: please report it with the configuration",
         ));
         self.shared.drained.store(true, Ordering::Release);
         self.shared.finished.store(true, Ordering::Release);

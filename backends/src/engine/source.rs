@@ -146,7 +146,7 @@ impl Prepare {
         Verdict::Fails(Failure::new(
             class,
             fault.at(what, place).to_string(),
-            "the data set is not complete; run again to go on where it ended",
+            "the data set is not complete; run again to continue where it stopped",
         ))
     }
 }
@@ -242,7 +242,7 @@ impl Source for Cleanup {
             Outcome::Failed(fault) if !self.tolerant => Verdict::Fails(Failure::new(
                 FailureClass::Storage,
                 fault.at("remove", self.prepared.place(task.object)).to_string(),
-                "set `cleanup_mode: tolerant` to go on nevertheless",
+                "set `cleanup_mode: tolerant` to go on anyway",
             )),
             Outcome::Failed(_) | Outcome::Cancelled => Verdict::Counts,
         }

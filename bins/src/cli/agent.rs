@@ -1,7 +1,7 @@
 //! `iobench-agent`: does the work on one host, run after run.
 
 use super::output::{complain, ended, print};
-use super::{REJECTED, block_on, output, parse};
+use super::{REJECTED, block_on, exit, output, parse};
 use crate::drive::agent::{Event, Ports, engine_events};
 use crate::drive::{self, Inbox, Local, SystemClock};
 use crate::grpc::{self, tls::ServerTls};
@@ -27,24 +27,24 @@ use tracing::{error, info, warn};
 /// So long a disk may take at the end to keep what no controller has confirmed.
 const KEEPING: Duration = Duration::from_secs(10);
 
-/// Do the work of a benchmark on this host, run after run
+/// Generate the load of benchmark runs on this host
 #[derive(Parser, Debug)]
-#[command(name = "iobench-agent", version, max_term_width = 100)]
+#[command(name = "iobench-agent", version, max_term_width = 100, after_long_help = exit::of_agents())]
 struct Cli {
-    /// Address to listen on; port 0 takes any free one
+    /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7420")]
     listen: SocketAddr,
-    /// Where results are kept that no controller has confirmed (the last 20 runs)
+    /// Directory for results that no controller has confirmed (the last 20 runs)
     /// [default: ~/.local/state/iobench-agent]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Our certificate (PEM); switches TLS on
+    /// Our certificate (PEM); enables TLS
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The private key of our certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Serve only controllers whose certificate this authority has signed (PEM)
+    /// Certificate authority (PEM) that must have signed the controllers' certificates
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
     /// Log more
@@ -102,7 +102,10 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         keep: move |now, run: KeptRun| {
             let id = run.run;
             if !queue.keep(now, run) {
-                not_kept(id, "too many wait for the disk already; look at the disk of --state-dir");
+                not_kept(
+                    id,
+                    "too many runs are already waiting for the disk; look at the disk of --state-dir",
+                );
             }
         },
         description: description(""),
@@ -139,8 +142,9 @@ fn default_state_dir() -> anyhow::Result<PathBuf> {
 fn keep(state: &Path, now: Now, run: &KeptRun) {
     match results::keep(state, now, run) {
         Ok(path) => info!(
-            "no controller confirmed the results of run {}: kept in {}; read them with iobench merge",
+            "no controller confirmed the results of run {}: kept in {}; add them to the controller's results with: iobench merge RESULTS_DIR {}",
             run.run,
+            path.display(),
             path.display()
         ),
         Err(error) => not_kept(run.run, error),

@@ -3,7 +3,7 @@
 use super::input::read;
 use super::options::{RunOptions, TlsOptions, show};
 use super::output::{complain, ended, print};
-use super::{REJECTED, UNREACHABLE, USAGE, block_on, parse};
+use super::{REJECTED, UNREACHABLE, USAGE, block_on, exit, parse};
 use crate::grpc::{self, Tcp};
 use crate::run;
 use clap::{Parser, Subcommand};
@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Carry out a run on agents
+/// Run a benchmark on many hosts, each with an agent
 #[derive(Parser, Debug)]
-#[command(name = "iobench-controller", version, max_term_width = 100)]
+#[command(name = "iobench-controller", version, max_term_width = 100, after_long_help = exit::of_runs())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,7 +25,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Carry out the run that a configuration file describes
+    /// Run a configuration file on agents
+    #[command(after_long_help = exit::of_runs())]
     Run {
         /// The configuration; `-` reads standard input
         file: PathBuf,
@@ -37,7 +38,7 @@ enum Command {
         #[command(flatten)]
         options: RunOptions,
     },
-    /// Ask agents who they are and what they do
+    /// Show the version, host and state of agents
     Describe {
         /// `host:port`, `host` or `host[1-8]:port`
         #[arg(required = true)]
@@ -62,7 +63,7 @@ impl Command {
                 options.log();
                 options.overrides.extend(agents.map(|list| agents_setting(&list)));
                 let (yaml, origin, json) = (read(&file)?, file.display().to_string(), options.json);
-                let job = options.job(yaml, &origin)?;
+                let job = options.job(yaml, &origin, None)?;
                 if job.run.agents.is_empty() {
                     complain(format!("{origin} names no agents; add `distributed.agents`, or give --agents"));
                     return Err(ExitCode::from(USAGE));

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Reads a configuration; `-` is standard input. What stands in the way is said.
 pub(super) fn read(path: &Path) -> Result<String, ExitCode> {
     let text = if path == Path::new("-") { all_of(io::stdin()) } else { read_path(path, PATIENCE) };
-    text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| because("it is no UTF-8 text"))).map_err(
+    text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| because("it is not UTF-8 text"))).map_err(
         |error| {
             complain(format!("cannot read the configuration {}: {error}", path.display()));
             ExitCode::from(REJECTED)

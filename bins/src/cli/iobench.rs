@@ -3,8 +3,8 @@
 use super::input::read;
 use super::options::{RunOptions, complain_about, show};
 use super::output::{complain, ended, print, tell, warn};
-use super::quick::{self, Quick};
-use super::{REJECTED, USAGE, block_on, parse};
+use super::quick::{self, Made, Quick};
+use super::{REJECTED, USAGE, block_on, exit, parse};
 use crate::report;
 use crate::results::{Results, merge, rebuild};
 use crate::run;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// Measure file systems and object stores
 #[derive(Parser, Debug)]
-#[command(name = "iobench", version, max_term_width = 100)]
+#[command(name = "iobench", version, max_term_width = 100, after_long_help = exit::of_runs())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,41 +24,42 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Carry out the run that a configuration file describes, on this host
+    /// Run a configuration file on this host
+    #[command(after_long_help = exit::of_runs())]
     Run {
         /// The configuration; `-` reads standard input
         file: PathBuf,
         #[command(flatten)]
         options: RunOptions,
     },
-    /// Say what is understood of a configuration file; touches no storage without --connect
+    /// Check a configuration file and show what is understood, with all defaults; touches no storage without --connect
     Check(Check),
     /// Measure reads of blocks, e.g. `iobench read file:///mnt/t --block-size 4KiB --size 4GiB`; a file that is there is read as it is
-    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Read)))]
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Read)), after_long_help = exit::of_runs())]
     Read(Quick),
     /// Measure writes of blocks
-    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Write)))]
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Write)), after_long_help = exit::of_runs())]
     Write(Quick),
     /// Measure reads of whole objects
-    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Get)))]
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Get)), after_long_help = exit::of_runs())]
     Get(Quick),
     /// Measure writes of whole objects
-    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Put)))]
+    #[command(mut_args(|arg| quick::shown(arg, quick::Command::Put)), after_long_help = exit::of_runs())]
     Put(Quick),
-    /// Show the results in a directory, also of a run that was interrupted
+    /// Show the results in a directory, even of a run that was interrupted
     Report {
         /// A results directory
         directory: PathBuf,
-        /// How
+        /// Format of the output
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Show results of one run that are spread over several directories, such as those that agents have kept
+    /// Combine the results of one run from several directories, such as those that agents kept
     Merge {
         /// Results directories, kept runs, or state directories of agents
         #[arg(required = true)]
         directories: Vec<PathBuf>,
-        /// How
+        /// Format of the output
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -68,10 +69,10 @@ enum Command {
 struct Check {
     /// The configuration; `-` reads standard input
     file: PathBuf,
-    /// Put a setting over it, e.g. `workload.0.weight=5`; may be repeated
+    /// Override a setting, e.g. `workload.0.weight=5`; may be repeated
     #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
     overrides: Vec<String>,
-    /// Reach the storage from this host: authenticate, list and, if the run writes, write, read and delete one object
+    /// Connect to the storage from this host: authenticate, list and, if the run writes, write, read and delete one object
     #[arg(long)]
     connect: bool,
 }
@@ -98,7 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn carry_out(self) -> Result<ExitCode, ExitCode> {
         match self {
-            Self::Run { file, options } => run_here(read(&file)?, &file.display().to_string(), options),
+            Self::Run { file, options } => run_here(read(&file)?, &file.display().to_string(), None, options),
             Self::Check(check) => check.carry_out(),
             Self::Read(quick) => quick_run(quick.run(quick::Command::Read)?),
             Self::Write(quick) => quick_run(quick.run(quick::Command::Write)?),
@@ -116,16 +117,21 @@ impl Command {
     }
 }
 
-fn quick_run((yaml, options): (String, RunOptions)) -> Result<ExitCode, ExitCode> {
-    run_here(yaml, "command line", options)
+fn quick_run(made: Made) -> Result<ExitCode, ExitCode> {
+    run_here(made.yaml, "command line", Some(&made.given), made.options)
 }
 
-fn run_here(yaml: String, origin: &str, options: RunOptions) -> Result<ExitCode, ExitCode> {
+fn run_here(
+    yaml: String,
+    origin: &str,
+    made_of: Option<&[(&str, String)]>,
+    options: RunOptions,
+) -> Result<ExitCode, ExitCode> {
     options.log();
     let json = options.json;
-    let job = options.job(yaml, origin)?;
+    let job = options.job(yaml, origin, made_of)?;
     if !job.run.agents.is_empty() {
-        complain(format!("{origin} names agents; carry it out with: iobench-controller run {origin}"));
+        complain(format!("{origin} names agents; run it with: iobench-controller run {origin}"));
         return Err(ExitCode::from(USAGE));
     }
     Ok(show(block_on(run::local(job))?, json))
@@ -164,7 +170,7 @@ fn connect(run: &config::Run) -> Result<bool, ExitCode> {
             continue;
         }
         match iobench_backends::connect(&plan, &format!("{:032x}", run::random())) {
-            Ok(steps) => tell(format!("{}: {}: all well", plan.target, steps.join(", "))),
+            Ok(steps) => tell(format!("{}: {}: all good", plan.target, steps.join(", "))),
             Err(failure) => {
                 complain(failure);
                 // As a run would end.
@@ -174,7 +180,7 @@ fn connect(run: &config::Run) -> Result<bool, ExitCode> {
         tried.push(same);
     }
     if !run.agents.is_empty() {
-        warn("this host was looked at; each agent looks for itself when a run begins");
+        warn("only this host was checked; each agent checks for itself when a run begins");
     }
     Ok(true)
 }

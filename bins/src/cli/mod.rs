@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod controller;
+mod exit;
 mod input;
 pub mod iobench;
 mod limits;
@@ -43,7 +44,7 @@ fn block_on<F: Future>(future: F) -> Result<F::Output, ExitCode> {
         }
         Err(error) => {
             output::complain(format!(
-                "the program cannot begin: {error}; look at `ulimit -n` and `ulimit -u`"
+                "the program cannot start: {error}; look at `ulimit -n` and `ulimit -u`"
             ));
             Err(ExitCode::FAILURE)
         }

@@ -15,13 +15,13 @@ use std::process::ExitCode;
 /// How a run is carried out and shown.
 #[derive(Args, Clone, Debug)]
 pub(super) struct RunOptions {
-    /// Put a setting over the configuration, e.g. `workload.0.weight=5`; may be repeated
+    /// Override a setting of the configuration, e.g. `workload.0.weight=5`; may be repeated
     #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
     pub(super) overrides: Vec<String>,
-    /// Where the results directory is made
+    /// Directory in which the results directory is created
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) results: PathBuf,
-    /// Everything random derives from this number; drawn and printed when absent
+    /// Seed of everything random; drawn and printed when absent
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Clean up even where objects lie at the root of a bucket
@@ -30,10 +30,10 @@ pub(super) struct RunOptions {
     /// Print the summary as one JSON document and nothing else on standard output
     #[arg(long)]
     pub(super) json: bool,
-    /// No progress, only warnings and errors
+    /// Show no progress, only warnings and errors
     #[arg(long, short)]
     pub(super) quiet: bool,
-    /// Log every state transition (twice: more)
+    /// Log every state transition; give it twice for more
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
@@ -41,13 +41,13 @@ pub(super) struct RunOptions {
 /// TLS towards agents.
 #[derive(Args, Clone, Debug)]
 pub(super) struct TlsOptions {
-    /// Trust agents whose certificate this authority has signed (PEM); switches TLS on
+    /// Certificate authority (PEM) that must have signed the agents' certificates; enables TLS
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
-    /// The name in the agents' certificates, if it is not their address
+    /// Name in the agents' certificates, if it differs from their address
     #[arg(long, value_name = "NAME", requires = "tls_ca")]
     tls_domain: Option<String>,
-    /// Our certificate, for agents that want one (PEM)
+    /// Our certificate (PEM), for agents that require one
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The private key of our certificate (PEM)
@@ -71,15 +71,26 @@ impl RunOptions {
         });
     }
 
-    /// Reads and checks a configuration; what is wrong with it is shown.
-    pub(super) fn job(mut self, yaml: String, origin: &str) -> Result<Job, ExitCode> {
+    /// Reads and checks a configuration; what is wrong with it is shown, in the options that it was made of if it was.
+    pub(super) fn job(
+        mut self,
+        yaml: String,
+        origin: &str,
+        made_of: Option<&[(&str, String)]>,
+    ) -> Result<Job, ExitCode> {
         if self.yes_delete_everything {
             self.overrides.push("prepare.yes_delete_everything=true".to_owned());
         }
-        let run = config::load(&yaml, &self.overrides, origin).map_err(|diagnostics| {
+        let run = match made_of {
+            Some(options) => config::load_options(&yaml, &self.overrides, origin, options),
+            None => config::load(&yaml, &self.overrides, origin),
+        };
+        let run = run.map_err(|diagnostics| {
             complain_about(&diagnostics);
             ExitCode::from(REJECTED)
         })?;
+        // By default it is the file's, which agents do not know: what they keep has it, too.
+        self.overrides.push(format!("name='{}'", run.name));
         for warning in &run.warnings {
             warn(warning.message.as_str());
         }

@@ -2,6 +2,7 @@
 
 mod effect;
 mod existing;
+mod given;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +10,13 @@ use super::USAGE;
 use super::options::RunOptions;
 use super::output::complain;
 use clap::{Arg, Args};
+use iobench_core::config::nearest;
 use std::fmt::Write;
 use std::process::ExitCode;
 
 const BLOCK_SIZE: &str = "4KiB";
 const PATTERN: &str = "random";
+const PATTERNS: &str = "random, sequential and zipf:THETA, as in zipf:0.9";
 
 /// The commands that need no file.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -56,39 +59,50 @@ pub(super) fn shown(option: Arg, command: Command) -> Arg {
     option.hide(hidden)
 }
 
+/// What the options of a quick run make.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// The configuration.
+    pub(super) yaml: String,
+    /// Which value of it is of which option.
+    pub(super) given: Vec<(&'static str, String)>,
+    /// How it is carried out.
+    pub(super) options: RunOptions,
+}
+
 /// What a quick run does.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Quick {
-    /// Where, e.g. `file:///mnt/data/bench`, `direct:///mnt/nvme/bench`, `s3://bucket/bench`, `mem://`, `null://`
+    /// What to measure, e.g. `file:///mnt/data/bench`, `direct:///mnt/nvme/bench`, `s3://bucket/bench`, `mem://`, `null://`
     target: String,
-    /// How long it is measured
+    /// How long to measure
     #[arg(long, visible_alias = "runtime", default_value = "30s")]
     duration: String,
     /// Operations in flight
     #[arg(long, short, visible_alias = "iodepth", default_value = "16")]
     concurrency: String,
-    /// Bytes of one object (1MiB), or of the file whose blocks are read or written (1GiB)
+    /// Size of each object (1MiB), or of the file whose blocks are read or written (1GiB)
     #[arg(long)]
     size: Option<String>,
-    /// Objects (1000), or files (1); `put` writes so many, then the first ones again
+    /// Number of objects (1000) or files (1); `put` writes this many, then overwrites the first ones
     #[arg(long)]
     objects: Option<String>,
-    /// Bytes of one block (4KiB)
+    /// Size of a block (4KiB)
     #[arg(long, visible_alias = "bs")]
     block_size: Option<String>,
     /// Order of blocks or objects: random, sequential or zipf:THETA (random)
-    #[arg(long)]
+    #[arg(long, value_parser = pattern)]
     pattern: Option<String>,
-    /// Time before measurement begins
+    /// How long to run before measurement begins
     #[arg(long, default_value = "0s")]
     warmup: String,
-    /// Delete what was written when it is done
+    /// Delete at the end what was written; without it, the summary says what is kept and how to remove it
     #[arg(long)]
     cleanup: bool,
     /// Compare what is read with what was written
     #[arg(long)]
     verify: bool,
-    /// Object stores: the service, e.g. `http://10.0.0.1:9000`; several times: in turn
+    /// Object stores: the service, e.g. `http://10.0.0.1:9000`; may be repeated: requests take turns
     #[arg(long, value_name = "URL")]
     endpoint: Vec<String>,
     /// Object stores: the region that requests are signed for
@@ -102,15 +116,16 @@ pub(super) struct Quick {
 }
 
 impl Quick {
-    /// The configuration that the options make, or the exit code after those without effect were refused.
-    pub(super) fn run(self, command: Command) -> Result<(String, RunOptions), ExitCode> {
+    /// What the options make, or the exit code after those without effect were refused.
+    pub(super) fn run(self, command: Command) -> Result<Made, ExitCode> {
         let mut useless = self.without_effect(command);
         useless.extend(self.needs_a_directory(command));
         if !useless.is_empty() {
             useless.iter().for_each(complain);
             return Err(ExitCode::from(USAGE));
         }
-        Ok((self.configuration(command), self.options))
+        let (yaml, given) = (self.configuration(command), self.given(command));
+        Ok(Made { yaml, given, options: self.options })
     }
 
     fn configuration(&self, command: Command) -> String {
@@ -177,7 +192,7 @@ impl Quick {
     fn pattern(&self) -> String {
         let pattern = self.pattern.as_deref().unwrap_or(PATTERN);
         match pattern.split_once(':') {
-            Some(("zipf", theta)) => format!("{{zipf: {{theta: {}}}}}", quoted_number(theta)),
+            Some(("zipf", theta)) => format!("{{zipf: {{theta: {theta}}}}}"),
             _ => quoted(pattern),
         }
     }
@@ -208,12 +223,25 @@ impl Quick {
     }
 }
 
+/// An order of blocks or objects, as the option names it.
+fn pattern(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        None if matches!(text, "random" | "sequential") => Ok(text.to_owned()),
+        Some(("zipf", theta)) if theta.parse().is_ok_and(|theta: f64| theta > 0.0 && theta <= 10.0) => {
+            Ok(text.to_owned())
+        }
+        Some(("zipf", _)) => Err("THETA is a number above 0 and at most 10, as in zipf:0.9".to_owned()),
+        _ if text == "zipf" => Err("it needs its THETA, as in zipf:0.9".to_owned()),
+        _ => {
+            let example = |near| if near == "zipf" { "zipf:0.9" } else { near };
+            let near = nearest(text, ["random", "sequential", "zipf"]).map(example);
+            let near = near.map_or(String::new(), |near| format!("did you mean {near}? "));
+            Err(format!("{near}known are {PATTERNS}"))
+        }
+    }
+}
+
 /// What a person typed, as a YAML string.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-/// A number stays one; anything else is quoted, so that it is refused where it stands.
-fn quoted_number(text: &str) -> String {
-    if text.parse::<f64>().is_ok() { text.to_owned() } else { quoted(text) }
 }

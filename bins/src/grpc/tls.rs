@@ -46,7 +46,7 @@ impl ServerTls {
         let Some(ca) = &self.client_ca else { return Ok(own) };
         let mutual = own.client_ca_root(certificate(ca)?);
         try_to_serve(mutual.clone())
-            .with_context(|| format!("{} holds no usable certificate authority", ca.display()))?;
+            .with_context(|| format!("{} contains no usable certificate authority", ca.display()))?;
         Ok(mutual)
     }
 }
@@ -92,7 +92,7 @@ fn try_to_connect(config: ClientTlsConfig) -> Result<()> {
 
 fn mismatch(cert: &Path, key: &Path) -> String {
     format!(
-        "{} and {} do not make a TLS identity; give a certificate and the private key it was made for",
+        "{} and {} do not form a TLS identity; give a certificate and the private key it was made for",
         cert.display(),
         key.display()
     )
@@ -148,7 +148,7 @@ const NEXT_STEPS: [(&[&str], &str); 6] = [
     ),
     (
         &["certificate not valid for name"],
-        "the agent's certificate bears another name than its address; give the name in it as the TLS domain",
+        "the agent's certificate has a name other than its address; give the name in it as the TLS domain",
     ),
     (
         &["certificate expired", "certificate not valid yet", "alert: CertificateExpired"],

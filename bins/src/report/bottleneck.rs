@@ -12,7 +12,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// CPUs busier than this, in percent, have nothing left for more operations.
 const BUSY_MAX: f64 = 90.0;
 /// Where less than this share of a busy host's CPU time is our own, others are to blame.
-const OWN_SHARE: f64 = 0.25;
+const OWN_SHARE: f64 = 0.5;
 /// Over less time than this, nothing can be said.
 const JUDGED_FROM: Duration = Duration::from_millis(500);
 /// A 99th percentile of response time this many times that of service time means that operations were late.
@@ -27,7 +27,8 @@ pub struct Bottleneck {
     pub lag: Duration,
     /// The busiest host's CPU in user and kernel, percent; `None` where no host could read it.
     pub busy: Option<f64>,
-    /// Signs that something else on a host took the CPUs, one sentence each.
+    /// Signs that something else on a host took the CPUs, one sentence each. An agent's stage has no sign of one kind and of
+    /// the other, but that it stood still.
     pub disturbed: Vec<String>,
     /// Operations that started late against the set rate, one sentence a stage.
     pub late: Vec<String>,
@@ -48,38 +49,62 @@ pub fn bottleneck(results: &Results) -> Bottleneck {
 
 impl Bottleneck {
     fn look(&mut self, results: &Results, stage: &StageResult, part: &AgentStage) {
-        let who = format!("{} in {}", results.agent_id(part.agent), stage.name);
+        let who = match results.agents.len() {
+            1 => stage.name.clone(),
+            _ => format!("{} in {}", results.agent_id(part.agent), stage.name),
+        };
         let lag = Duration::from_nanos(part.totals.lag);
         self.lag = self.lag.max(lag);
-        if lag > LAG_MAX {
-            let waited = units::latency(part.totals.lag as f64 / 1_000.0);
-            self.signs.push(if lag > STANDSTILL {
-                format!("{who}: this tool stood still for {waited} (stopped, or given no CPU), which is in its rates")
-            } else {
-                format!("{who}: a completion waited {waited} for a thread of this tool")
-            });
-        }
+        let waited = units::latency(part.totals.lag as f64 / 1_000.0);
         let busy = part.totals.cpu.map(|cpu| f64::from(cpu.user.saturating_add(cpu.system)) / 100.0);
         self.busy = [self.busy, busy].into_iter().flatten().reduce(f64::max);
-        let own = own_cpu(results, part);
+        let own = own_cpu(results, stage, part);
+        if lag > STANDSTILL {
+            self.signs.push(format!(
+                "{who}: this tool stood still for {waited} (stopped, or given no CPU); its rates include that time"
+            ));
+        }
+        let late = lag > LAG_MAX && lag <= STANDSTILL;
         match (busy.filter(|&busy| busy > BUSY_MAX), own) {
-            (Some(busy), Some(own)) if own < OWN_SHARE * busy => self.disturbed.push(format!(
-                "{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool: other processes disturb the measurement"
-            )),
-            (Some(busy), _) => self.signs.push(format!("{who}: the host's CPUs were {busy:.0} % busy")),
+            // Where others have the CPUs, that is also why a completion waits for one.
+            (Some(busy), Some(own)) if own < OWN_SHARE * busy => {
+                let late =
+                    if late { format!(", and a completion waited {waited} for one") } else { String::new() };
+                self.disturbed.push(format!(
+                    "{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool{late}"
+                ));
+                return;
+            }
+            (Some(busy), Some(own)) => {
+                self.signs
+                    .push(format!("{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool"));
+            }
+            (Some(busy), None) => {
+                self.signs
+                    .push(format!("{who}: the host's CPUs were {busy:.0} % busy; by whom is not known"));
+            }
             (None, Some(own)) if own > BUSY_MAX => {
                 self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
             }
             (None, _) => {}
         }
+        if late {
+            self.signs.push(format!("{who}: a completion waited {waited} for a thread of this tool"));
+        }
     }
 }
 
-/// The share of the CPUs it may use that this tool used on an agent, percent.
-fn own_cpu(results: &Results, part: &AgentStage) -> Option<f64> {
-    let cores = results.agents.get(part.agent.0 as usize)?.capabilities.cores;
+/// The share of the CPUs of an agent's host that this tool used there, in all its agents, percent.
+fn own_cpu(results: &Results, stage: &StageResult, part: &AgentStage) -> Option<f64> {
+    let capabilities = |part: &AgentStage| Some(&results.agents.get(part.agent.0 as usize)?.capabilities);
+    let (host, cores) = (&capabilities(part)?.host, capabilities(part)?.cores);
+    let together = |other: &&AgentStage| {
+        other.agent == part.agent
+            || !host.is_empty() && capabilities(other).is_some_and(|it| it.host == *host)
+    };
+    let used: u64 = stage.agents.iter().filter(together).map(|other| other.totals.process_cpu).sum();
     let available = part.measured.duration.as_secs_f64() * f64::from(cores);
-    (available > 0.0).then(|| 100.0 * part.totals.process_cpu as f64 / 1e9 / available)
+    (available > 0.0).then(|| 100.0 * used as f64 / 1e9 / available)
 }
 
 /// The operation that was late most, if any was.

@@ -248,6 +248,7 @@ fn summary(results: &Results) -> Summary<'_> {
             Condition::Finished => "finished",
             Condition::Running => "running",
             Condition::Interrupted => "interrupted",
+            Condition::Kept => "kept",
         },
         label: outcome.label,
         coverage: f64::from(outcome.coverage_ppm) / 1e6,

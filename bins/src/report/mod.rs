@@ -2,6 +2,7 @@
 //!
 //! All of them take their numbers from the same rows, so text, TSV and JSON agree.
 
+mod advice;
 mod bottleneck;
 mod hlog;
 mod json;
@@ -10,6 +11,7 @@ mod text;
 mod tsv;
 pub mod units;
 
+pub use advice::together;
 pub use bottleneck::{Bottleneck, bottleneck};
 pub use hlog::{hlog_header, hlog_lines};
 pub use json::{SCHEMA, environment, json};

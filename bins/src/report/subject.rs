@@ -1,10 +1,12 @@
 //! What was measured: target and workload in a few words, from the configuration that the results carry.
 
+use super::units::grouped;
 use crate::results::{AgentResult, Results};
-use iobench_core::config;
+use iobench_core::config::{self, Run};
 use iobench_core::message::AgentIndex;
-use iobench_core::plan::{Detail, Entry, Pattern, Plan, SizeSpec, StageKind};
-use iobench_core::stats::Group;
+use iobench_core::plan::{Detail, Entry, Naming, Pattern, Plan, Pool, Scheme, SizeSpec, StageKind};
+use iobench_core::stats::summary::{Row, Scope};
+use iobench_core::stats::{Group, Operation};
 use std::collections::BTreeSet;
 
 /// What a run was about.
@@ -17,6 +19,8 @@ pub struct Subject {
     /// What was left where, because the run or an agent ended before its cleanup; empty where nothing was, or no
     /// cleanup was planned.
     pub left_behind: String,
+    /// What stays where because no cleanup was planned; empty where nothing does.
+    pub kept: String,
 }
 
 /// Reads it off the configuration; `None` when that cannot be read any more (kept by another version).
@@ -28,7 +32,41 @@ pub fn subject(results: &Results) -> Option<Subject> {
         target: target(&plan),
         workload: workload(&plan),
         left_behind: left_behind(&plan, results),
+        kept: kept(&run, &plan, results),
     })
+}
+
+/// What stays where no cleanup is planned: what was there before the run, too, if it has such names.
+fn kept(run: &Run, plan: &Plan, results: &Results) -> String {
+    let forgets = matches!(plan.target.scheme, Scheme::Mem | Scheme::Null);
+    if forgets || plan.stages.iter().any(|stage| matches!(stage.kind, StageKind::Cleanup { .. })) {
+        return String::new();
+    }
+    let own_data = run.agents.iter().all(|agent| agent.share.count == 1);
+    let agents = if own_data { run.agents.len().max(1) as u64 } else { 1 };
+    let puts = |row: &&Row| matches!(row.scope, Scope::Operation(Operation::Put | Operation::Copy));
+    // What was cancelled may have been written.
+    let timed = || results.stages.iter().filter(|stage| stage.timed.is_some());
+    let put = timed().flat_map(|stage| &stage.total.rows).filter(puts).map(|row| row.count).sum::<u64>()
+        + timed().map(|stage| stage.total.tally.cancelled).sum::<u64>();
+    let set = |pool: &Pool| {
+        let base = if pool.base.is_empty() { "the target itself" } else { pool.base.as_str() };
+        let (count, at_most) = match pool.naming {
+            Naming::Prepared | Naming::Deletable | Naming::Tree(_) => (pool.count.saturating_mul(agents), ""),
+            Naming::Put if put > 0 => (pool.count.saturating_mul(agents).min(put), "at most "),
+            Naming::Put | Naming::Single | Naming::Directory | Naming::Listed { .. } => return None,
+        };
+        let (smallest, largest) = pool.sizes.bounds();
+        let each = match (smallest == largest, count) {
+            (true, 1) => format!(" of {}", bytes(largest)),
+            (true, _) => format!(" of {} each", bytes(largest)),
+            (false, _) => String::new(),
+        };
+        let objects = if count == 1 { "object" } else { "objects" };
+        Some(format!("{at_most}{} {objects}{each} in {base}", grouped(count)))
+    };
+    let sets: Vec<_> = plan.pools.iter().filter_map(set).collect();
+    if sets.is_empty() { String::new() } else { format!("below {}: {}", plan.target, sets.join(", ")) }
 }
 
 fn left_behind(plan: &Plan, results: &Results) -> String {

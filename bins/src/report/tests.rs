@@ -5,7 +5,7 @@ use crate::results::testing::*;
 use crate::results::{AgentRecord, Condition, Place, Record, Results, StageEntry, each_point};
 use iobench_core::controller::{AgentEnd, Label};
 use iobench_core::message::{AgentMessage, Report};
-use iobench_core::stats::{Band, Encoded, ErrorClass, Histogram, Operation as Op, Recorder, Tally};
+use iobench_core::stats::{Band, CpuShare, Encoded, ErrorClass, Histogram, Operation as Op, Recorder, Tally};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -171,7 +171,7 @@ fsync                  1,000       100        - 10.7ms 10.3ms 19.8ms 22.1ms 25.3
   from its scheduled start                      10.7ms 10.3ms 19.8ms 22.1ms 25.3ms 27.0ms 27.2ms
   errors: 10 get not_found (errno 2)
   errors: 10 stat timeout
-  retries: 10, which with their waits took 50 ms
+  retries: 10, which took 50 ms with their waits
   cancelled at the end, in no other count: 10
 
 This tool was not the limit: completions waited at most 200µs for it, host CPU at most 15 % busy.
@@ -303,6 +303,74 @@ fn a_tool_at_its_limit_is_named_with_its_signs() {
     for sign in ["THE LIMIT", "a completion waited 12.0ms", "this tool used 100 % of the CPUs it may use"] {
         assert!(screen.contains(sign), "{sign} is not in\n{screen}");
     }
+}
+
+/// One agent or two on one host, whose CPUs were all busy, and whose completions waited; each used so many of 80 s of CPU.
+fn busy_run(used: &[u64]) -> Results {
+    let mut records = Vec::new();
+    for (index, used) in (0..).zip(used) {
+        let mut agent = Agent::new(index, 0);
+        agent.accepted();
+        if let Some(Record::Agent(record)) = agent.records.last_mut()
+            && let Report::Accepted(capabilities) = &mut record.message.body
+        {
+            capabilities.host = "lab".to_owned();
+        }
+        agent.interval(20, gets(&[100]));
+        let mut totals = agent.totals(WORKLOAD, 10, 20, gets(&[100]));
+        (totals.lag, totals.process_cpu) = (12_000_000, used * SECOND);
+        totals.cpu = Some(CpuShare { user: 9_000, system: 1_000, iowait: 0 });
+        agent.say(20, Report::Completed { totals: vec![totals] });
+        records.extend(agent.records);
+    }
+    results(header(used.len() as u32, 10), records)
+}
+
+#[test]
+fn the_limit_is_whoever_had_the_cpus_and_never_two_at_once() {
+    let screen = text(&busy_run(&[8]));
+    let others = "OTHER PROCESSES, NOT THIS TOOL, MAY HAVE BEEN THE LIMIT; stop them, or use other hosts:
+  workload: the host's CPUs were 100 % busy, 10 % by this tool, and a completion waited 12.0ms for one
+";
+    assert!(screen.contains(others) && !screen.contains("THIS TOOL MAY"), "{screen}");
+    let screen = text(&busy_run(&[64]));
+    let own = "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:
+  workload: the host's CPUs were 100 % busy, 80 % by this tool
+  workload: a completion waited 12.0ms for a thread of this tool
+";
+    assert!(screen.contains(own) && !screen.contains("OTHER"), "{screen}");
+    // Each had less than half of the host that they share, and together they had more.
+    let screen = text(&busy_run(&[24, 24]));
+    let both = "agent-1 in workload: the host's CPUs were 100 % busy, 60 % by this tool";
+    assert!(screen.contains(both), "{screen}");
+    assert!(!screen.contains("OTHER PROCESSES"), "{screen}");
+}
+
+#[test]
+fn what_agents_advise_is_one_line_each() {
+    let (header, mut records, outcome) = complete_run();
+    for record in &mut records {
+        if let Record::Agent(record) = record
+            && let Report::Accepted(capabilities) = &mut record.message.body
+        {
+            capabilities.warnings = vec!["reads will measure the page cache".to_owned()];
+        }
+    }
+    let text = text(&run((header, records, outcome)));
+    let expected = "\nwarning: all 2 agents: reads will measure the page cache\n";
+    assert!(text.contains(expected) && text.matches("page cache").count() == 1, "{text}");
+}
+
+#[test]
+fn what_is_kept_without_a_cleanup_is_told_with_how_to_remove_it() {
+    let (mut header, records, outcome) = varied_run();
+    header.config = "target: file:///mnt/t\nduration: 10s\nprepare: {ensure_objects: [{base_uri: d/, count: 2000, size: 4KiB}]}\nworkload: [{op: get, path: d/}, {op: put, path: n/, object_size: 1MiB}]\n".to_owned();
+    let told = text(&run((header.clone(), records.clone(), outcome.clone())));
+    let expected = "\nKept below file:///mnt/t: 2,000 objects of 4 KiB each in d/, at most 1,010 objects of 1 MiB each in n/;
+  remove it with the same command and --set prepare.cleanup_only=true\n";
+    assert!(told.contains(expected), "{told}");
+    header.config = header.config.replace("file:///mnt/t", "mem://");
+    assert!(!text(&run((header, records, outcome))).contains("Kept"), "it is gone");
 }
 
 #[test]

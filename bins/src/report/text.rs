@@ -1,14 +1,17 @@
 //! The one screen at the end of a run. At most 100 columns wide, as long as names are short.
 
+use super::advice::together;
 use super::bottleneck::bottleneck;
 use super::subject::{storage, subject};
 use super::units::{grouped, latency, percent, rate, signed, span};
 use crate::results::{AgentStage, Basis, Condition, Place, Results, StageResult};
+use crate::run::LOCAL;
 use iobench_core::controller::{AgentEnd, AgentOutcome, Skew};
 use iobench_core::stats::Operation;
 use iobench_core::stats::summary::{Latency, Row, Scope};
 use iobench_core::time::Unix;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The fact in which an engine tells how many operations it had to leave to the kernel.
@@ -36,6 +39,7 @@ pub fn text(results: &Results) -> String {
     out.push('\n');
     remarks(&mut out, results);
     place(&mut out, results);
+    with_agents(&mut out, results);
     out
 }
 
@@ -67,7 +71,9 @@ fn headline(out: &mut String, results: &Results) {
     line!(out, "run {}  started {started}  seed {}", header.run, header.seed);
     if let Some(subject) = subject(results) {
         line!(out, "target    {}", subject.target);
-        line!(out, "workload  {}", subject.workload);
+        if !subject.workload.is_empty() {
+            line!(out, "workload  {}", subject.workload);
+        }
     }
     if let Some(storage) = storage(results) {
         line!(out, "storage   {storage}");
@@ -219,7 +225,7 @@ fn failures(out: &mut String, stage: &StageResult) {
     }
     if tally.retries > 0 {
         let time = span(Duration::from_nanos(tally.retry_time));
-        line!(out, "  retries: {}, which with their waits took {time}", grouped(tally.retries));
+        line!(out, "  retries: {}, which took {time} with their waits", grouped(tally.retries));
     }
     if tally.cancelled > 0 {
         line!(out, "  cancelled at the end, in no other count: {}", grouped(tally.cancelled));
@@ -253,6 +259,18 @@ fn lost_row(row: &Row) -> String {
 fn difference(out: &mut String, results: &Results, part: &AgentStage) {
     let Some(difference) = part.difference else { return };
     let (totals, intervals) = difference.count;
+    if results.condition == Condition::Kept {
+        // The others are with the controller.
+        line!(
+            out,
+            "  {} kept those of its intervals that no controller confirmed: {} of {} operations in its time series; its \
+             totals are whole",
+            results.agent_id(part.agent),
+            grouped(intervals),
+            grouped(totals)
+        );
+        return;
+    }
     line!(
         out,
         "  the time series of {} is incomplete: its intervals hold {} operations, its totals {}",
@@ -314,8 +332,8 @@ fn remarks(out: &mut String, results: &Results) {
             agent.capabilities.warnings.iter().map(|text| (agent.outcome.id.as_str(), text.as_str()))
         })
         .collect();
-    for (agent, warning) in &advice {
-        line!(out, "warning: agent {agent}: {warning}");
+    for warning in together(advice.iter().copied(), results.agents.len()) {
+        line!(out, "warning: {warning}");
     }
     // What an agent advised was told while it ran as well.
     let is_advice = |text: &str| advice.iter().any(|(_, advice)| text.ends_with(advice));
@@ -330,7 +348,7 @@ fn remarks(out: &mut String, results: &Results) {
         if stage.timed.is_none() && failed > 0 {
             line!(
                 out,
-                "warning: {}: {} operations failed; not all of it is done",
+                "warning: {}: {} operations failed, so the stage is not complete",
                 stage.name,
                 grouped(failed)
             );
@@ -354,47 +372,80 @@ fn remarks(out: &mut String, results: &Results) {
     if merged > 0 {
         line!(
             out,
-            "warning: {} intervals came merged into others, because results were written or confirmed too slowly; no operation is missing, the time series is coarser",
+            "warning: {} intervals arrived merged into others, because results were written or confirmed too slowly; no operation is missing, but the time series is coarser",
             grouped(merged)
         );
     }
     for loss in &results.losses {
         line!(out, "warning: {loss}");
     }
-    if let Some(left) = subject(results).map(|subject| subject.left_behind).filter(|left| !left.is_empty()) {
-        line!(out, "Not cleaned up: {left};");
-        line!(out, "  remove it by running the same file with --set prepare.cleanup_only=true");
+    let Some(subject) = subject(results) else { return };
+    if !subject.left_behind.is_empty() {
+        line!(out, "Not cleaned up: {};", subject.left_behind);
+        line!(out, "  remove it with the same command and --set prepare.cleanup_only=true");
+    } else if !subject.kept.is_empty() && !results.stages.is_empty() {
+        line!(out, "Kept {};", subject.kept);
+        line!(out, "  remove it with the same command and --set prepare.cleanup_only=true");
     }
 }
 
 fn tool(out: &mut String, results: &Results) {
     let found = bottleneck(results);
-    if found.signs.is_empty() {
+    if found.signs.is_empty() && !found.disturbed.is_empty() {
+        line!(out, "OTHER PROCESSES, NOT THIS TOOL, MAY HAVE BEEN THE LIMIT; stop them, or use other hosts:");
+        found.disturbed.iter().for_each(|sign| line!(out, "  {sign}"));
+    } else if found.signs.is_empty() {
         let lag = latency(found.lag.as_secs_f64() * 1e6);
-        // Others that kept the CPUs busy have a line of their own.
-        let busy = found.busy.filter(|_| found.disturbed.is_empty());
-        let busy = busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
+        let busy = found.busy.map(|busy| format!(", host CPU at most {busy:.0} % busy")).unwrap_or_default();
         line!(out, "This tool was not the limit: completions waited at most {lag} for it{busy}.");
     } else {
         line!(out, "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:");
         found.signs.iter().for_each(|sign| line!(out, "  {sign}"));
+        if !found.disturbed.is_empty() {
+            line!(out, "Elsewhere other processes may have been; stop them, or use other hosts:");
+            found.disturbed.iter().for_each(|sign| line!(out, "  {sign}"));
+        }
     }
-    found.disturbed.iter().for_each(|sign| line!(out, "warning: {sign}"));
     found.late.iter().for_each(|late| line!(out, "warning: {late}"));
+}
+
+/// Where more may be than a controller could write that did not come to its end; asked again when its directory has
+/// been finished for it, too.
+fn with_agents(out: &mut String, results: &Results) {
+    let Place::Directory(path) = &results.place else { return };
+    // The agent of a run on one host ended with it.
+    let remote = results.header.agents.iter().any(|agent| agent.address != LOCAL);
+    if remote && !results.end_told && results.condition != Condition::Running {
+        line!(
+            out,
+            "Agents keep what no controller confirmed, by default in ~/.local/state/iobench-agent on their hosts. Add it with:"
+        );
+        line!(out, "  iobench merge {} STATE_DIR…", path.display());
+    }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn place(out: &mut String, results: &Results) {
     match (&results.place, results.condition) {
-        (Place::Directory(path), Condition::Finished) => line!(out, "Results: {}", path.display()),
+        (Place::Directory(path), Condition::Finished | Condition::Kept) => {
+            line!(out, "Results: {}", path.display())
+        }
         (Place::Directory(path), Condition::Running) => {
             line!(out, "Results so far: {} (the run is still going on)", path.display());
         }
         (Place::Directory(path), Condition::Interrupted) => {
             line!(out, "Results: {}, as an interrupted controller left them", path.display());
         }
+        (Place::Merged(paths), Condition::Kept) => {
+            line!(out, "Results that agents kept, from {}", listed(paths));
+            line!(out, "What the controller had confirmed is in its results directory. Add it with:");
+            line!(out, "  iobench merge RESULTS_DIR {}", listed(paths).replace(", ", " "));
+        }
         (Place::Merged(paths), _) => {
-            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            line!(out, "Results merged from {}", paths.join(", "));
+            line!(out, "Results merged from {}", listed(paths));
         }
         (Place::Unwritten { cause, partly }, _) => {
             line!(out, "RESULTS NOT WRITTEN: {cause}");

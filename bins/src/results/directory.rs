@@ -51,6 +51,8 @@ pub enum Condition {
     Running,
     /// Its controller is gone and left it unfinished.
     Interrupted,
+    /// There is none: only what agents kept is at hand.
+    Kept,
 }
 
 /// A results directory that this process is writing.

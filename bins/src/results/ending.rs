@@ -19,25 +19,27 @@ pub(super) fn outcome(fold: &Fold, header: &Header, condition: Condition, broken
 
 /// Why there is no word of the controller about the end. An interrupted controller and one whose disk was full leave the
 /// same; what is damaged may have been a whole run.
-fn silence(fold: &Fold, condition: Condition, broken: Option<&Loss>) -> String {
+fn silence(condition: Condition, broken: Option<&Loss>) -> String {
     match (condition, broken) {
-        _ if fold.header.is_none() => "these are results that agents kept, without the controller's".to_owned(),
+        (Condition::Kept, _) => {
+            "these are only the results that agents kept because no controller confirmed them; the controller's own are not among them".to_owned()
+        }
         (Condition::Running, _) => "the run is still going on".to_owned(),
         (_, Some(Loss { offset, torn: false, .. })) => {
-            format!("the journal is damaged from byte {offset} on: what stood behind it is lost, and how the run ended")
+            format!("the journal is damaged from byte {offset} on: what came after it is lost, and with it how the run ended")
         }
         (_, Some(Loss { offset, torn: true, .. })) => format!(
             "the journal ends early, within the record at byte {offset}: the controller was interrupted before the run \
-             ended, or could not write on, or the file was damaged"
+             ended, or could no longer write, or the file was damaged"
         ),
-        (_, None) => "the journal ends early: the controller was interrupted before the run ended, or could not write on"
+        (_, None) => "the journal ends early: the controller was interrupted before the run ended, or could no longer write"
             .to_owned(),
     }
 }
 
 /// What the messages say of a run of whose end the controller has left no word.
 fn rebuilt(fold: &Fold, header: &Header, condition: Condition, broken: Option<&Loss>) -> Outcome {
-    let silent = silence(fold, condition, broken);
+    let silent = silence(condition, broken);
     let agents = (0_u32..).zip(&header.agents).map(|(index, entry)| {
         let seen = fold.agents.get(&AgentIndex(index));
         let (end, reason) = match seen.and_then(|seen| seen.end.as_ref()) {

@@ -70,6 +70,15 @@ pub enum ReadError {
         /// The directory.
         path: String,
     },
+    /// There is none, but an agent has kept something there.
+    #[error(
+        "{path} holds results that an agent kept and is not a results directory; show them with: iobench merge {path}, or \
+             together with the controller's: iobench merge RESULTS_DIR {path}"
+    )]
+    Kept {
+        /// The directory.
+        path: String,
+    },
     /// It is something else.
     #[error("{path} is not a journal of iobench; give a results directory, or one that an agent kept")]
     Foreign {
@@ -85,7 +94,7 @@ pub enum ReadError {
         format: u32,
     },
     /// Even its first record is lost.
-    #[error("{path} holds no whole header, so its run is unknown; nothing can be recovered from it")]
+    #[error("{path} has no complete header, so its run is unknown; nothing can be recovered from it")]
     Headless {
         /// Where.
         path: String,
@@ -142,7 +151,11 @@ impl Reader<File> {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let open = || {
             // Something that is no file, such as a pipe, may keep its reader waiting for ever.
-            if path.metadata()?.is_file() { File::open(path) } else { Err(io::Error::other("it is no file")) }
+            if path.metadata()?.is_file() {
+                File::open(path)
+            } else {
+                Err(io::Error::other("it is not a file"))
+            }
         };
         Self::of(path, open().map_err(PathError::on("read", path))?)
     }

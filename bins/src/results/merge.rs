@@ -38,7 +38,9 @@ pub enum MergeError {
         path: String,
     },
     /// They are of different runs.
-    #[error("{first} is of run {first_run}, and {other} of run {other_run}; merge places of one run only")]
+    #[error(
+        "{first} is of run {first_run}, and {other} of run {other_run}; merge directories of one run only"
+    )]
     OtherRun {
         /// A place.
         first: String,
@@ -85,7 +87,11 @@ pub fn merge(places: &[PathBuf]) -> Result<Results, MergeError> {
     found.sort_by_key(|(_, found)| found.kept);
     let journals: Vec<PathBuf> = found.iter().map(|(_, found)| found.file.clone()).collect();
     let running = found.iter().any(|(place, found)| !found.kept && condition(place) == Condition::Running);
-    let condition = if running { Condition::Running } else { Condition::Finished };
+    let condition = match running {
+        true => Condition::Running,
+        false if found.iter().all(|(_, found)| found.kept) => Condition::Kept,
+        false => Condition::Finished,
+    };
     let source = Source { journals, open: None, unwritten: Vec::new() };
     Ok(Results::fold(&source, condition, Place::Merged(places.to_vec()))?)
 }

@@ -4,6 +4,7 @@ use super::directory::{Condition, JOURNAL, condition};
 use super::ending;
 use super::fold::{Fold, Seen};
 use super::journal::ReadError;
+use super::kept::{KEPT, kept_runs};
 use super::merge::header_of_kept;
 use super::record::{Header, StageEntry};
 use super::source::{Gaps, Losses, Source};
@@ -24,6 +25,8 @@ pub struct Results {
     pub header: Header,
     /// How it ended, and what its numbers may claim.
     pub outcome: Outcome,
+    /// Whether the controller itself said how.
+    pub end_told: bool,
     /// Whether that is final.
     pub condition: Condition,
     /// Where the results are.
@@ -134,7 +137,10 @@ impl Results {
     pub fn open(directory: &Path) -> Result<Self, ReadError> {
         let journal = directory.join(JOURNAL);
         if !journal.try_exists().unwrap_or(true) {
-            return Err(ReadError::Missing { path: directory.display().to_string() });
+            let path = directory.display().to_string();
+            let kept =
+                directory.join(KEPT).is_file() || kept_runs(directory).is_ok_and(|runs| !runs.is_empty());
+            return Err(if kept { ReadError::Kept { path } } else { ReadError::Missing { path } });
         }
         let source = Source::journal(journal);
         Self::fold(&source, condition(directory), Place::Directory(directory.to_owned()))
@@ -159,6 +165,7 @@ impl Results {
         let mut stages = stages(&fold, &header, &outcome, &mut losses);
         together(source, &mut stages)?;
         Ok(Self {
+            end_told: fold.outcome.is_some(),
             agents: agents(&fold, &outcome),
             header,
             outcome,

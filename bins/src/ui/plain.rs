@@ -2,7 +2,8 @@
 
 use super::{Stderr, stderr};
 use crate::drive::Observer;
-use iobench_core::controller::{Controller, Input, Level, Output};
+use crate::report::together;
+use iobench_core::controller::{Controller, Input, Level, Notice, Output};
 use iobench_core::message::{AgentIndex, Progress, Report};
 use iobench_core::plan::Outline;
 use iobench_core::stats::Interval;
@@ -20,6 +21,12 @@ pub struct Plain<W = Stderr> {
     out: W,
     outline: Outline,
     quiet: bool,
+    /// How many agents there are.
+    agents: usize,
+    /// What agents advise when they accept the run, and of whom it has not been shown yet.
+    advice: Vec<(String, String)>,
+    /// What the agent advises whose acceptance came last.
+    accepted: Vec<String>,
     /// When the last progress line was written.
     written: Option<Mono>,
     began: Option<Mono>,
@@ -40,21 +47,24 @@ struct Running {
 }
 
 impl Plain {
-    /// For a run of these stages; `quiet`: only warnings and errors.
+    /// For a run of these stages on so many agents; `quiet`: only warnings and errors.
     #[must_use]
-    pub fn new(outline: Outline, quiet: bool) -> Self {
-        Self::writing(outline, quiet, stderr())
+    pub fn new(outline: Outline, agents: usize, quiet: bool) -> Self {
+        Self::writing(outline, agents, quiet, stderr())
     }
 }
 
 impl<W: Write> Plain<W> {
     /// The same, to somewhere else than standard error.
     #[must_use]
-    pub fn writing(outline: Outline, quiet: bool, out: W) -> Self {
+    pub fn writing(outline: Outline, agents: usize, quiet: bool, out: W) -> Self {
         Self {
             out,
             outline,
             quiet,
+            agents,
+            advice: Vec::new(),
+            accepted: Vec::new(),
             written: None,
             began: None,
             preparing: BTreeMap::new(),
@@ -63,8 +73,26 @@ impl<W: Write> Plain<W> {
     }
 
     fn line(&mut self, text: &str) {
+        self.advise();
         // A closed standard error must not end a run.
         self.out.write_all(format!("{text}\n").as_bytes()).ok();
+    }
+
+    /// Shows what agents advised, each thing once.
+    fn advise(&mut self) {
+        let advice = std::mem::take(&mut self.advice);
+        for line in together(advice.iter().map(|(agent, text)| (&**agent, &**text)), self.agents) {
+            self.out.write_all(format!("warning: {line}\n").as_bytes()).ok();
+        }
+    }
+
+    /// Whether this warning is an agent's advice: then it waits for those of the others.
+    fn is_advice(&mut self, text: &str) -> bool {
+        let of =
+            |advice: &String| Some((text.strip_suffix(advice.as_str())?.strip_suffix(": ")?, advice.clone()));
+        let Some((agent, advice)) = self.accepted.iter().find_map(of) else { return false };
+        self.advice.push((agent.trim_start_matches("agent ").to_owned(), advice));
+        true
     }
 
     fn progress(&mut self, now: Mono, agent: AgentIndex, progress: Progress) {
@@ -155,6 +183,7 @@ impl<W: Write> Observer<Controller> for Plain<W> {
             match &message.body {
                 Report::Preparing(progress) => self.progress(now.mono, *agent, *progress),
                 Report::Running(interval) => self.interval(now.mono, *agent, interval),
+                Report::Accepted(capabilities) => self.accepted.clone_from(&capabilities.warnings),
                 _ => {}
             }
         }
@@ -162,13 +191,17 @@ impl<W: Write> Observer<Controller> for Plain<W> {
 
     fn output(&mut self, _: Now, output: &Output) {
         match output {
+            Output::Notice(Notice { level: Level::Warning, text, .. }) if self.is_advice(text) => {}
             Output::Notice(notice) => match notice.level {
                 Level::Info if self.quiet => {}
                 Level::Info => self.line(&notice.text),
                 Level::Warning => self.line(&format!("warning: {}", notice.text)),
                 Level::Error => self.line(&format!("error: {}", notice.text)),
             },
-            Output::RunEntered { from, to } => info!("run: {from} → {to}"),
+            Output::RunEntered { from, to } => {
+                self.advise();
+                info!("run: {from} → {to}");
+            }
             Output::AgentEntered { agent, from, to } => info!(agent = agent.0, "agent: {from} → {to}"),
             _ => {}
         }
@@ -190,14 +223,14 @@ fn mib(bytes: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::results::testing::{RUN, at, gets};
-    use iobench_core::message::{AgentMessage, Session, StreamId};
+    use iobench_core::message::{AgentMessage, Capabilities, Session, StreamId};
     use iobench_core::plan::{StageOutline, Timeouts};
 
     /// What is shown of these reports of two agents, six seconds apart.
     fn shown(report: impl Fn() -> Report) -> String {
         let stages = vec![StageOutline { name: "execute".to_owned(), timed: Some(EVERY) }];
         let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
-        let mut plain = Plain::writing(outline, false, Vec::new());
+        let mut plain = Plain::writing(outline, 2, false, Vec::new());
         for (second, agent) in [(1, 0), (2, 1), (7, 0)] {
             let message =
                 AgentMessage { run: RUN, session: Session(1), sequence: 0, stamp: Mono(0), body: report() };
@@ -228,10 +261,34 @@ mod tests {
     }
 
     #[test]
+    fn what_several_agents_advise_is_said_once_before_anything_else() {
+        let outline = Outline { stages: Vec::new(), interval: EVERY, timeouts: Timeouts::default() };
+        let mut plain = Plain::writing(outline, 2, false, Vec::new());
+        let notice = |level, text: &str| Output::Notice(Notice { level, agent: None, text: text.to_owned() });
+        for (index, name) in ["a", "b (host:7420)"].iter().enumerate() {
+            let capabilities =
+                Capabilities { warnings: vec!["no disk".to_owned()], ..Capabilities::default() };
+            let message = AgentMessage {
+                run: RUN,
+                session: Session(1),
+                sequence: 0,
+                stamp: Mono(0),
+                body: Report::Accepted(Box::new(capabilities)),
+            };
+            plain.input(at(1), &Input::Received(AgentIndex(index as u32), StreamId(1), message));
+            plain.output(at(1), &notice(Level::Warning, &format!("agent {name}: no disk")));
+        }
+        plain.output(at(2), &notice(Level::Warning, "agent a: slow"));
+        plain.output(at(2), &notice(Level::Info, "begins"));
+        let shown = String::from_utf8(plain.out).unwrap();
+        assert_eq!(shown, "warning: all 2 agents: no disk\nwarning: agent a: slow\nbegins\n");
+    }
+
+    #[test]
     fn what_comes_after_the_measured_time_is_no_warm_up() {
         let stages = vec![StageOutline { name: "execute".to_owned(), timed: Some(EVERY) }];
         let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
-        let mut plain = Plain::writing(outline, false, Vec::new());
+        let mut plain = Plain::writing(outline, 2, false, Vec::new());
         // Agent 0 flushes at the end while the other one, which began later, is still warming up.
         for (second, agent, warmup) in
             [(1, 0, true), (7, 0, true), (8, 0, false), (13, 0, false), (19, 0, true), (25, 1, true)]

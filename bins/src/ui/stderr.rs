@@ -87,7 +87,7 @@ impl Shared {
             let (mut pieces, dropped) = self.take();
             if dropped > 0 {
                 pieces.push_front(
-                    format!("[{dropped} lines are not shown: nobody took them in time]\n").into(),
+                    format!("[{dropped} lines are not shown: the output was not read in time]\n").into(),
                 );
             }
             for piece in pieces {

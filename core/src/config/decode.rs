@@ -5,6 +5,7 @@
 
 use super::path::Path;
 use super::source::Part;
+use super::words::{advice, one_of, with_a_value};
 use super::yaml::Node;
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -37,17 +38,25 @@ enum Kind {
     Unknown(Option<&'static str>),
 }
 
-/// The decoded value, and what had to be left out for that. `None` when more than unknown keys was left out: then
-/// the value would not mean what was written.
-pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Fault>) {
+/// What could be read of a tree.
+pub(super) struct Decoded<T> {
+    /// Without what had to be left out; `None` where nothing can be made of the rest.
+    pub(super) value: Option<T>,
+    /// Why something was left out.
+    pub(super) faults: Vec<Fault>,
+    /// Where that stood; for a misspelt key, where what was probably meant would have stood.
+    pub(super) left_out: BTreeSet<Path>,
+}
+
+/// Decodes as much of the tree as can be.
+pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> Decoded<T> {
     let mut faults = Vec::<Fault>::new();
     let mut omitted = BTreeSet::new();
-    let mut whole = true;
     // What the file tries to say, though wrongly: it is not missing.
-    let mut attempted = BTreeSet::new();
+    let mut left_out = BTreeSet::new();
     while faults.len() < FAULTS_MAX {
         let fault = match T::deserialize(Decoder { node: root, path: Path::default(), omitted: &omitted }) {
-            Ok(value) => return (whole.then_some(value), faults),
+            Ok(value) => return Decoded { value: Some(value), faults, left_out },
             Err(fault) => fault,
         };
         // Where leaving out the value itself did not help, what surrounds it goes. That ends at the root.
@@ -57,28 +66,13 @@ pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Fault>
         }
         let Some(path) = path else { break };
         let is_new = path == fault.path;
-        whole &= is_new && matches!(fault.kind, Kind::Unknown(_));
         omitted.insert(path.clone());
-        attempted.extend(fault.meant());
-        attempted.insert(path);
-        if is_new && !fault.absent().is_some_and(|path| attempted.contains(&path)) {
+        left_out.insert(fault.meant().filter(|_| is_new).unwrap_or(path));
+        if is_new && !fault.absent().is_some_and(|path| left_out.contains(&path)) {
             faults.push(fault);
         }
     }
-    (None, faults)
-}
-
-/// The known word that `word` was probably meant to be: a third of its letters may be wrong.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A key of a megabyte is not a misspelling, and comparing costs its length times ours.
-    let word = word.chars().take(64).collect::<String>().to_ascii_lowercase();
-    let scored = known.into_iter().map(|candidate| (strsim::osa_distance(&word, candidate), candidate));
-    let near = scored.filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3);
-    near.min().map(|(_, candidate)| candidate)
-}
-
-fn one_of(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    Decoded { value: None, faults, left_out }
 }
 
 impl Fault {
@@ -91,7 +85,7 @@ impl Fault {
     }
 
     /// What an unknown key was probably meant to be.
-    pub(super) fn meant(&self) -> Option<Path> {
+    fn meant(&self) -> Option<Path> {
         match self.kind {
             Kind::Unknown(Some(meant)) => Some(self.path.parent()?.child(meant)),
             _ => None,
@@ -116,12 +110,7 @@ impl Fault {
     }
 
     fn unknown(what: &str, word: &str, known: &'static [&'static str]) -> Self {
-        let meant = nearest(word, known.iter().copied());
-        let help = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if known.is_empty() => String::new(),
-            None => format!("known here: {}", one_of(known)),
-        };
+        let (help, meant) = advice(what, word, known);
         Self::new(format!("unknown {what} `{word}`"), help, Kind::Unknown(meant))
     }
 }
@@ -148,7 +137,6 @@ impl de::Error for Fault {
             Unexpected::Str(value) => format!("the text `{value}`"),
             Unexpected::Seq => "a list".to_owned(),
             Unexpected::Map => "a section with keys".to_owned(),
-            Unexpected::UnitVariant => "a word alone".to_owned(),
             other => other.to_string(),
         };
         let expected = match expected.to_string().as_str() {
@@ -156,7 +144,6 @@ impl de::Error for Fault {
             "a string" => "text (numbers in quotes)".to_owned(),
             "f64" => "a number".to_owned(),
             "a sequence" => "a list".to_owned(),
-            "struct variant" => "`{word: {key: value}}`".to_owned(),
             other => other.to_owned(),
         };
         Self::custom(format_args!("expected {expected}, found {found}"))
@@ -258,9 +245,16 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         let path = self.path.clone();
         let result = match self.node {
             Node::Null => self.deserialize_any(visitor),
-            Node::Text(word) => {
-                let word: StrDeserializer<'_, Fault> = word.as_str().into_deserializer();
-                visitor.visit_enum(word)
+            Node::Text(text) => {
+                let word: StrDeserializer<'_, Fault> = text.as_str().into_deserializer();
+                visitor.visit_enum(word).map_err(|fault| match variants.contains(&text.as_str()) {
+                    // It is one of them, but one that has keys.
+                    true => {
+                        let message = format!("`{text}` does not say enough on its own");
+                        Fault::new(message, with_a_value(text), Kind::Unplaced)
+                    }
+                    false => fault,
+                })
             }
             Node::Map(entries) if entries.len() == 1 => {
                 let (variant, value) = &entries[0];

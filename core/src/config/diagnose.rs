@@ -35,6 +35,8 @@ pub struct Diagnostic {
     pub help: String,
     /// Where; `None` when it is nowhere in particular.
     pub place: Option<Place>,
+    /// Where the same was said before, if that is what is wrong.
+    pub before: Vec<Place>,
 }
 
 /// A place in a text that a person wrote.
@@ -49,6 +51,28 @@ impl Place {
     /// `span` in bytes, on character boundaries of `text`.
     pub(super) fn new(origin: &Arc<str>, text: &Arc<str>, span: Range<usize>) -> Self {
         Self { origin: origin.clone(), text: text.clone(), span }
+    }
+
+    /// An option, which is shown itself and has no lines.
+    pub(super) fn option(option: &Arc<str>) -> Self {
+        Self::new(option, &"".into(), 0..0)
+    }
+
+    /// The place, and others in the same text, as a person is shown them.
+    fn shown<'a>(&'a self, others: &'a [Place]) -> Element<'a> {
+        if self.text.is_empty() {
+            return Origin::path(&*self.origin).into();
+        }
+        if self.line_length() > LINE_SHOWN_MAX {
+            return Origin::path(&*self.origin).line(self.line()).char_column(self.column()).into();
+        }
+        let beside = others.iter().filter(|other| other.text == self.text && other.span != self.span);
+        let beside = beside.map(|other| AnnotationKind::Context.span(other.span.clone()).label("also here"));
+        let primary = AnnotationKind::Primary.span(self.span.clone());
+        Snippet::source(&*self.text)
+            .path(&*self.origin)
+            .annotations(std::iter::once(primary).chain(beside))
+            .into()
     }
 
     /// The file, or `--set`.
@@ -91,7 +115,8 @@ impl Diagnostic {
     /// Keeps the message readable: it may quote what was written, which may be of any length.
     pub(super) fn new(severity: Severity, message: &str, help: &str, place: Option<Place>) -> Self {
         let cut = message.char_indices().nth(MESSAGE_MAX).map(|(at, _)| format!("{} …", &message[..at]));
-        Self { severity, message: cut.unwrap_or_else(|| message.to_owned()), help: help.to_owned(), place }
+        let message = cut.unwrap_or_else(|| message.to_owned());
+        Self { severity, message, help: help.to_owned(), place, before: Vec::new() }
     }
 
     /// The diagnostic with its line of the file, coloured for a terminal or plain. Ends without a line break.
@@ -101,16 +126,11 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
             Severity::Error => Level::ERROR,
         };
-        let snippet = self.place.as_ref().map(|place| {
-            if place.line_length() > LINE_SHOWN_MAX {
-                let origin = Origin::path(&*place.origin).line(place.line()).char_column(place.column());
-                return Element::from(origin);
-            }
-            let annotation = AnnotationKind::Primary.span(place.span.clone());
-            Element::from(Snippet::source(&*place.text).path(&*place.origin).annotation(annotation))
-        });
+        let snippet = self.place.as_ref().map(|place| place.shown(&self.before));
+        let other_text = |other: &&Place| self.place.as_ref().is_some_and(|place| place.text != other.text);
+        let elsewhere = self.before.iter().filter(other_text).map(|other| other.shown(&[]));
         let help = (!self.help.is_empty()).then(|| Element::from(Level::HELP.message(&self.help)));
-        let elements = snippet.into_iter().chain(help).collect::<Vec<_>>();
+        let elements = snippet.into_iter().chain(elsewhere).chain(help).collect::<Vec<_>>();
         let title = level.primary_title(&self.message);
         let group = if elements.is_empty() { Group::with_title(title) } else { title.elements(elements) };
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };

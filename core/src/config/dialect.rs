@@ -3,9 +3,9 @@
 //! Such a key is never silently ignored: the first kind is warned about, the second is an error, unless its value
 //! asks for just what happens anyway.
 
-use super::decode::nearest;
 use super::path::Path;
 use super::problems::Problems;
+use super::words::nearest;
 use super::yaml::Node;
 
 /// A key (`*` stands for every item of a list) and a sentence of help.

@@ -6,6 +6,7 @@
 
 mod build;
 mod conceal;
+mod consequences;
 mod decode;
 mod diagnose;
 mod dialect;
@@ -16,6 +17,7 @@ mod problems;
 mod source;
 pub mod units;
 pub mod values;
+mod words;
 mod yaml;
 
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod tests;
 
 pub use build::{AgentEntry, addresses};
 pub use diagnose::{Diagnostic, Diagnostics, Place, Severity};
+pub use words::nearest;
 pub use yaml::BYTES_MAX;
 
 use crate::plan::{Outline, Plan, Policy, Scheme, Timeouts};
@@ -73,7 +76,27 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// and memory bounded whatever the text.
 pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagnostics> {
     let yaml = yaml.strip_prefix(BYTE_ORDER_MARK).unwrap_or(yaml);
+    check(yaml, overrides, Source::new(origin, yaml))
+}
+
+/// The same of a configuration that was made of options: diagnostics show these, and never the text. `options` are
+/// paths of values, and the options as they were given.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_options(
+    yaml: &str,
+    overrides: &[String],
+    origin: &str,
+    options: &[(&str, String)],
+) -> Result<Run, Diagnostics> {
+    let options = options.iter().map(|(path, option)| ((*path).into(), option.as_str().into()));
     let mut source = Source::new(origin, yaml);
+    source.options = Some(options.collect());
+    check(yaml, overrides, source)
+}
+
+fn check(yaml: &str, overrides: &[String], mut source: Source) -> Result<Run, Diagnostics> {
     let mut root = match yaml::parse(yaml) {
         Ok(root) => root,
         Err(bad) => {
@@ -81,14 +104,12 @@ pub fn load(yaml: &str, overrides: &[String], origin: &str) -> Result<Run, Diagn
             return Err(Diagnostics::new(vec![only], false));
         }
     };
-    let bad;
-    (source.overrides, bad) = overrides::apply(&mut root, overrides);
-    if !bad.is_empty() {
-        return Err(Diagnostics::new(bad, false));
-    }
+    let refused;
+    (source.overrides, refused) = overrides::apply(&mut root, overrides);
     source.conceal(&conceal::secrets(&root));
     let mut problems = Problems::new(&source);
-    let run = understand(&mut root, origin, &mut problems);
+    refused.into_iter().for_each(|(path, why)| problems.refused(path, why));
+    let run = understand(&mut root, &source.origin, &mut problems);
     let warnings = problems.finish()?;
     Ok(Run { warnings, ..run.expect("without a run there is an error, and it has been returned") })
 }
@@ -117,13 +138,14 @@ fn understand(root: &mut yaml::Node, origin: &str, problems: &mut Problems<'_>) 
     })
 }
 
-/// The tree as a configuration, if its values can be read. Keys that nobody knows stand in the way of a run, but not
-/// of checking the rest.
+/// The tree as a configuration, without what cannot be read: that stands in the way of a run, but not of checking the
+/// rest.
 fn read(root: &mut yaml::Node, problems: &mut Problems<'_>) -> Option<Config> {
     dialect::remove_known(root, problems);
-    let (config, faults) = decode::decode(root);
-    faults.into_iter().for_each(|fault| problems.fault(fault));
-    config
+    let decoded = decode::decode(root);
+    decoded.faults.into_iter().for_each(|fault| problems.fault(fault));
+    problems.left_out(decoded.left_out);
+    decoded.value
 }
 
 impl Run {

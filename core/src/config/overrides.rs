@@ -6,8 +6,8 @@ use super::source::Override;
 use super::yaml::{self, Node};
 use std::sync::Arc;
 
-/// Puts the settings over `root` in order; what cannot be put there is returned.
-pub(super) fn apply(root: &mut Node, settings: &[String]) -> (Vec<Override>, Vec<Diagnostic>) {
+/// Puts the settings over `root` in order; what cannot be put there is returned, with the key that it seems to be about.
+pub(super) fn apply(root: &mut Node, settings: &[String]) -> (Vec<Override>, Vec<(Path, Diagnostic)>) {
     let origin: Arc<str> = "--set".into();
     let mut applied = Vec::new();
     let mut bad = Vec::new();
@@ -17,7 +17,8 @@ pub(super) fn apply(root: &mut Node, settings: &[String]) -> (Vec<Override>, Vec
             Ok(path) => applied.push(Override { path, origin: origin.clone(), text }),
             Err((message, help)) => {
                 let place = Some(Place::new(&origin, &text, 0..text.len()));
-                bad.push(Diagnostic::new(Severity::Error, &message, help, place));
+                let about = Path::from(setting.split('=').next().unwrap_or_default().trim());
+                bad.push((about, Diagnostic::new(Severity::Error, &message, help, place)));
             }
         }
     }

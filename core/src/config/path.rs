@@ -25,6 +25,18 @@ impl Path {
     pub(super) fn starts_with(&self, prefix: &Self) -> bool {
         self.0.starts_with(&prefix.0)
     }
+
+    /// Whether this is the place that a pattern names, of which `*` is any step.
+    pub(super) fn is(&self, pattern: &str) -> bool {
+        self.0.len() == Self::from(pattern).0.len() && self.is_at_or_below(pattern)
+    }
+
+    /// Whether this is that place, or one below it.
+    pub(super) fn is_at_or_below(&self, pattern: &str) -> bool {
+        let pattern = Self::from(pattern).0;
+        let same = |(step, wanted): (&String, &String)| wanted == "*" || step == wanted;
+        self.0.len() >= pattern.len() && self.0.iter().zip(&pattern).all(same)
+    }
 }
 
 /// Reads `workload.0.weight`; the empty text is the root.

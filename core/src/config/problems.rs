@@ -1,9 +1,11 @@
 //! Collects what is wrong while a configuration is being read, and finds the place of each.
 
+use super::consequences::LeftOut;
 use super::decode::Fault;
 use super::diagnose::{Diagnostic, Diagnostics, SHOWN_MAX, Severity};
 use super::path::Path;
 use super::source::{Part, Source};
+use std::collections::BTreeSet;
 
 /// Problems found so far.
 pub(super) struct Problems<'a> {
@@ -12,13 +14,22 @@ pub(super) struct Problems<'a> {
     errors: usize,
     /// Whether there are errors beyond those in the list.
     more: bool,
-    /// What misspelt keys were probably meant to be.
-    meant: Vec<Path>,
+    /// What has been reported and left out.
+    left_out: LeftOut,
+    /// What was said where: of a value that holds for many agents it is said once.
+    said: BTreeSet<(Path, String)>,
 }
 
 impl<'a> Problems<'a> {
     pub(super) fn new(source: &'a Source) -> Self {
-        Self { source, list: Vec::new(), errors: 0, more: false, meant: Vec::new() }
+        Self {
+            source,
+            list: Vec::new(),
+            errors: 0,
+            more: false,
+            left_out: LeftOut::default(),
+            said: BTreeSet::new(),
+        }
     }
 
     /// The value at `path` cannot be right.
@@ -28,7 +39,18 @@ impl<'a> Problems<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(Severity::Error, &path.into(), Part::Value, message.into(), help.into());
+        self.found(Severity::Error, &path.into(), Part::Value, message.into(), help.into());
+    }
+
+    /// The values at these paths are the same, and must not be: said once, at the last of them.
+    pub(super) fn repeated(&mut self, paths: &[Path], message: String, help: &str) {
+        let Some((last, before)) = paths.split_last() else { return };
+        let known = self.list.len();
+        self.error(last.clone(), message, help);
+        if let Some(said) = self.list.get_mut(known) {
+            let places = before.iter().filter_map(|path| self.source.place(path, Part::Value));
+            said.before = places.collect();
+        }
     }
 
     /// The key at `path` should not be there.
@@ -38,7 +60,7 @@ impl<'a> Problems<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(Severity::Error, &path.into(), Part::Key, message.into(), help.into());
+        self.found(Severity::Error, &path.into(), Part::Key, message.into(), help.into());
     }
 
     /// The key at `path` does not do what its writer may think.
@@ -48,20 +70,39 @@ impl<'a> Problems<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(Severity::Warning, &path.into(), Part::Key, message.into(), help.into());
+        self.found(Severity::Warning, &path.into(), Part::Key, message.into(), help.into());
     }
 
-    /// A key is absent, unless a misspelt one, which has been reported, was meant to be it.
+    /// A key is absent, unless it, or a misspelt one that was meant to be it, has been reported.
     pub(super) fn missing(&mut self, keys: &[&str], message: &str, help: &str) {
-        if !keys.iter().any(|key| self.meant.contains(&Path::from(*key))) {
-            self.error("", message, help);
+        if !self.left_out.any_below(keys) {
+            self.add(Severity::Error, &Path::default(), Part::Value, message.to_owned(), help.to_owned());
         }
     }
 
     /// What decoding found.
     pub(super) fn fault(&mut self, fault: Fault) {
-        self.meant.extend(fault.meant());
         self.add(Severity::Error, &fault.path, fault.part, fault.message, fault.help);
+    }
+
+    /// A setting that could not be put over the file, and what it was about.
+    pub(super) fn refused(&mut self, path: Path, diagnostic: Diagnostic) {
+        self.left_out.add(path);
+        self.errors += 1;
+        self.list.push(diagnostic);
+    }
+
+    /// What was reported and is not part of the configuration that is checked from now on.
+    pub(super) fn left_out(&mut self, paths: impl IntoIterator<Item = Path>) {
+        paths.into_iter().for_each(|path| self.left_out.add(path));
+    }
+
+    /// Something about the configuration that is left, unless it may be so only because of what is left out.
+    fn found(&mut self, severity: Severity, path: &Path, part: Part, message: String, help: String) {
+        let path = self.left_out.as_written(path);
+        if !self.left_out.explains(&path) && self.said.insert((path.clone(), message.clone())) {
+            self.add(severity, &path, part, message, help);
+        }
     }
 
     fn add(&mut self, severity: Severity, path: &Path, part: Part, message: String, help: String) {

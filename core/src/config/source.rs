@@ -16,6 +16,8 @@ pub(super) struct Source {
     shown: Arc<str>,
     /// Later ones win.
     pub(super) overrides: Vec<Override>,
+    /// The options that the text was made of, if no person wrote it: it is never shown.
+    pub(super) options: Option<Vec<(Path, Arc<str>)>>,
 }
 
 /// `--set path=value`.
@@ -36,13 +38,17 @@ impl Source {
     /// A text without overrides.
     pub(super) fn new(origin: &str, text: &str) -> Self {
         let text: Arc<str> = text.into();
-        Self { origin: origin.into(), shown: text.clone(), text, overrides: Vec::new() }
+        Self { origin: origin.into(), shown: text.clone(), text, overrides: Vec::new(), options: None }
     }
 
     /// Never shows what stands at these paths. Of a line in the file everything from there on is crossed out.
     pub(super) fn conceal(&mut self, secrets: &[Path]) {
         let mut shown = self.shown.as_bytes().to_vec();
         for secret in secrets {
+            for (_, option) in self.options.iter_mut().flatten().filter(|(path, _)| secret.starts_with(path))
+            {
+                *option = "***".into();
+            }
             for by in self.overrides.iter_mut().filter(|by| secret.starts_with(&by.path)) {
                 let key = by.text.split('=').next().unwrap_or_default();
                 by.text = format!("{key}=***").into();
@@ -71,8 +77,13 @@ impl Source {
             let by = self.overrides.iter().rev().find(is);
             by.map(|by| Place::new(&by.origin, &by.text, 0..by.text.len()))
         };
-        let written =
-            || locate(&self.text, path, part).map(|span| Place::new(&self.origin, &self.shown, span));
+        let written = || match &self.options {
+            None => locate(&self.text, path, part).map(|span| Place::new(&self.origin, &self.shown, span)),
+            Some(options) => {
+                let made = options.iter().find(|(made, _)| path.starts_with(made));
+                made.map(|(_, option)| Place::option(option))
+            }
+        };
         set_by(&|by| path.starts_with(&by.path))
             .or_else(written)
             .or_else(|| set_by(&|by| by.path.starts_with(path)))

@@ -181,7 +181,7 @@ impl Decimal {
         if scaled.is_multiple_of(divisor) {
             Ok(scaled / divisor)
         } else {
-            Err(format!("it is no whole number of {of}"))
+            Err(format!("it is not a whole number of {of}"))
         }
     }
 }
@@ -197,8 +197,13 @@ fn split_quantity(text: &str) -> Result<(Decimal, &str, &str), String> {
 }
 
 fn decimal(text: &str) -> Result<Decimal, String> {
-    let not_a_number =
-        || if text.is_empty() { "it has no number".to_owned() } else { format!("`{text}` is no number") };
+    let not_a_number = || {
+        if text.is_empty() {
+            "it does not begin with a number".to_owned()
+        } else {
+            format!("`{text}` is not a number")
+        }
+    };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = ungroup(whole).ok_or_else(not_a_number)? + fraction;
     if !digits.bytes().all(|b| b.is_ascii_digit()) || text.ends_with('.') {
@@ -408,31 +413,31 @@ mod tests {
     fn what_cannot_be_meant_is_refused_with_the_reason() {
         let time = |text: &str| TimeSpan::from_text(text).unwrap_err();
         assert_eq!(time(""), "the duration is empty");
-        assert_eq!(time("ms"), "it has no number");
+        assert_eq!(time("ms"), "it does not begin with a number");
         assert_eq!(time("5 parsecs"), "unknown unit `parsecs`; known are ns us ms s m h d");
         assert_eq!(time("1h 30"), "a unit is missing; known are ns us ms s m h d");
         assert_eq!(time("1e300y"), "unknown unit `e`; known are ns us ms s m h d");
         assert_eq!(time("99999d"), "it is longer than ten years");
         assert_eq!(time("9999999999999999999999d"), "it is longer than ten years");
-        assert_eq!(time("0.5ns"), "it is no whole number of nanoseconds");
-        assert_eq!(time("-5s"), "it has no number");
+        assert_eq!(time("0.5ns"), "it is not a whole number of nanoseconds");
+        assert_eq!(time("-5s"), "it does not begin with a number");
         assert!(TimeSpan::from_fraction(f64::NAN).is_err());
         assert!(TimeSpan::from_fraction(f64::INFINITY).is_err());
         assert!(TimeSpan::from_fraction(-1.0).is_err());
 
         let bytes = |text: &str| Size::from_text(text).unwrap_err();
-        assert_eq!(bytes("0.3KiB"), "it is no whole number of bytes");
+        assert_eq!(bytes("0.3KiB"), "it is not a whole number of bytes");
         assert_eq!(bytes("4KiB!"), "`!` follows the size");
         assert_eq!(bytes("4 potatoes"), "unknown unit `potatoes`; known are B KiB KB MiB MB GiB GB TiB TB");
         assert_eq!(bytes("999999PiB"), "it is larger than any storage");
         assert_eq!(bytes(&"9".repeat(40)), "it has too many digits");
 
         let count = |text: &str| Count::from_text(text).unwrap_err();
-        assert_eq!(count("1,5"), "`1,5` is no number");
-        assert_eq!(count("1 00"), "`1 00` is no number");
+        assert_eq!(count("1,5"), "`1,5` is not a number");
+        assert_eq!(count("1 00"), "`1 00` is not a number");
         assert_eq!(count("12 per cent"), "it is not a whole number");
         assert_eq!(count("1.5"), "it is not a whole number");
-        assert_eq!(count("_1"), "`_1` is no number");
+        assert_eq!(count("_1"), "`_1` is not a number");
         assert!(Count::from_fraction(0.5).is_err());
     }
 

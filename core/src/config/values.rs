@@ -20,7 +20,7 @@ impl<'de> Deserialize<'de> for Label {
             type Value = Label;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a number, `true` or `false`")
+                f.write_str("text, a number, `true` or `false`")
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Label, E> {

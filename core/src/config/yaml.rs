@@ -92,7 +92,7 @@ fn precheck(text: &str) -> Result<(), BadYaml> {
     if text.len() > BYTES_MAX {
         return Err(BadYaml {
             message: format!(
-                "the configuration has {} KiB; at most {} KiB are read",
+                "the configuration has {} KiB; the most is {} KiB",
                 text.len() >> 10,
                 BYTES_MAX >> 10
             ),
@@ -179,7 +179,7 @@ fn explain(text: &str, error: &serde_yaml::Error) -> BadYaml {
         bad("a key must be a word", "a list or a map cannot be a key")
     } else if let Some((_, rest)) = raw.split_once(DUPLICATE) {
         let key = rest.split('\u{1}').next().unwrap_or_default();
-        bad(&format!("the key `{key}` stands here a second time"), "keep one of the two")
+        bad(&format!("the key `{key}` is given twice"), "keep one of the two")
     } else {
         syntax(text, &raw, at)
     }

@@ -79,7 +79,7 @@ pub struct Stream {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum StreamError {
     /// It is not in the plan, or untimed.
-    #[error("stage {0} of the plan is no timed stage")]
+    #[error("stage {0} of the plan is not a timed stage")]
     NotTimed(usize),
     /// An entry names a pool that was not given.
     #[error("stage {0} works on a pool that the plan does not have")]

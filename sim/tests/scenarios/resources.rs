@@ -82,7 +82,7 @@ pub(crate) fn the_controller_is_flooded() {
         all_completed(world, &end);
         let merged: u64 = end.outcome.agents.iter().map(|agent| agent.merged).sum();
         assert!(merged > 0, "they had to hold back");
-        ended(&end, 0, Label::Complete, &["intervals came merged into others", "no operation is missing"]);
+        ended(&end, 0, Label::Complete, &["intervals arrived merged into others", "no operation is missing"]);
         assert!(execute(&end.results).agents.iter().all(|part| part.difference.is_none()), "{}", end.text);
         let waiting = world.controller(|host| host.disk.longest);
         assert!(waiting <= 10 * 40 + 100, "{waiting}");

@@ -147,7 +147,7 @@ fn a_panic_is_our_bug_and_the_other_threads_results_are_kept() {
     let failure = ran.failure.unwrap();
     assert_eq!(failure.class, FailureClass::Internal);
     assert!(failure.to_string().contains("`work-0` panicked: two and two are five"), "{failure}");
-    assert!(failure.to_string().contains("please report this"), "{failure}");
+    assert!(failure.to_string().contains("please report it"), "{failure}");
     let totals = ran.totals.unwrap();
     assert!(count(&totals, Operation::Get) > 0, "what the other thread did");
     assert_eq!(fact(&totals, "stuck operations"), None);

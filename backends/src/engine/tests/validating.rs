@@ -114,7 +114,7 @@ fn cleaning_up_the_root() {
 fn a_store_that_nobody_serves() {
     let mut plan = plan("s3://127.0.0.1:9/bucket/x", vec![prepared(1, 1)], vec![prepare(&[0])]);
     plan.storage.credentials = iobench_core::plan::Credentials::Anonymous;
-    refused(plan.clone(), FailureClass::Storage, &["s3://127.0.0.1:9/bucket/x", "whether the service runs"]);
+    refused(plan.clone(), FailureClass::Storage, &["s3://127.0.0.1:9/bucket/x", "that the service runs"]);
     plan.target = "s3://bucket/x".parse().unwrap();
     plan.storage.endpoints = ["http://127.0.0.1:9", "http://127.0.0.1:10"].map(str::to_owned).into();
     refused(plan, FailureClass::Storage, &["endpoint http://127.0.0.1:9: "]);
@@ -242,8 +242,8 @@ fn objects_that_will_be_written_over_are_told_before() {
         plan.file.direct = true;
         Rig::new(plan).validate().unwrap().warnings.join("\n")
     };
-    assert!(told(vec![put()]).ends_with("new/obj_1` is there: objects of that kind are written over"));
-    assert!(told(vec![put(), cleanup(&[0])]).ends_with("are written over, and removed at the end"));
+    assert!(told(vec![put()]).ends_with("new/obj_1` exists: objects of such names are overwritten"));
+    assert!(told(vec![put(), cleanup(&[0])]).ends_with("are overwritten, and removed at the end"));
 }
 
 #[test]
@@ -265,8 +265,8 @@ fn a_link_that_leads_out_of_the_target() {
     std::fs::create_dir(directory.path().join("target")).unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("target/data")).unwrap();
     let plan = |stages| files(directory.path(), vec![prepared(10, 1000)], stages);
-    refused(plan(vec![prepare(&[0])]), FailureClass::Config, &["target/data` is a link"]);
-    refused(plan(vec![cleanup(&[0])]), FailureClass::Config, &["target/data` is a link"]);
+    refused(plan(vec![prepare(&[0])]), FailureClass::Config, &["target/data` is a symbolic link"]);
+    refused(plan(vec![cleanup(&[0])]), FailureClass::Config, &["target/data` is a symbolic link"]);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_directory_that_is_missing_two_deep_may_be_a_disk_that_is_not_mounted() {
     let warnings = |plan: Plan| Rig::new(plan).validate().unwrap().warnings;
     assert_eq!(warnings(below("")), [""; 0], "its own directory is made");
     let told = warnings(below("mistyped"));
-    assert!(told[0].contains("mistyped does not exist: it is made on tmpfs on "), "{told:?}");
+    assert!(told[0].contains("mistyped does not exist and is created on tmpfs on "), "{told:?}");
 }
 
 #[test]

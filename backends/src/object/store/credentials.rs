@@ -87,11 +87,11 @@ pub(super) fn resolve(
             Ok(_) => Ok(Resolved::ServiceAccount(path.clone()).into()),
             Err(error) => Err(failure(
                 format!("`storage.credentials`: cannot read `{}`: {error}", path.display()),
-                "name the service account's key file as it stands on this host",
+                "give the path of the service account's key file on this host",
             )),
         },
         (Credentials::Keys { .. }, _) => Err(failure(
-            "`storage.credentials`: Google Cloud Storage takes no pair of keys",
+            "`storage.credentials`: Google Cloud Storage does not take a key pair",
             "give a service account or a token; with HMAC keys use `s3://storage.googleapis.com:443/bucket`",
         )),
         (Credentials::Profile(_) | Credentials::Token(_) | Credentials::ServiceAccount(_), _) => {
@@ -115,7 +115,7 @@ fn read(reference: &Reference, env: Environment<'_>) -> Result<Secret, Failure> 
     });
     value.map_err(|why| {
         let next = "set it on this host, for the user that runs the agent";
-        failure(format!("`storage.credentials`: nothing behind `{reference}`: {why}"), next)
+        failure(format!("`storage.credentials`: cannot resolve `{reference}`: {why}"), next)
     })
 }
 
@@ -205,7 +205,7 @@ fn profile(name: &str, env: Environment<'_>) -> Result<Resolved, Failure> {
         .or_else(|| Some(Path::new(&env("HOME")?).join(".aws/credentials")))
         .ok_or_else(|| failure("there is no home directory for `.aws/credentials`", "set HOME"))?;
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        let next = "make it with `aws configure`, or name other credentials";
+        let next = "create it with `aws configure`, or choose other credentials";
         failure(format!("cannot read the profiles in `{}`: {error}", path.display()), next)
     })?;
     let section = section(&text, name);
@@ -215,7 +215,7 @@ fn profile(name: &str, env: Environment<'_>) -> Result<Resolved, Failure> {
             Ok(Resolved::Keys { name, secret: Secret(secret), token: value("aws_session_token").map(Secret) })
         }
         _ => Err(failure(
-            format!("profile `{name}` in `{}` has no pair of keys", path.display()),
+            format!("profile `{name}` in `{}` has no key pair", path.display()),
             "add aws_access_key_id and aws_secret_access_key to it, or name another profile",
         )),
     }
@@ -306,7 +306,7 @@ mod tests {
         let found = |name: &str| resolve(Scheme::S3, &Credentials::Profile(name.to_owned()), &env(&pairs));
         assert_eq!(found("default").unwrap().credentials, keys("d", "ds"));
         assert_eq!(found("other").unwrap().credentials, keys("o", "os"));
-        assert!(found("half").unwrap_err().message.contains("has no pair of keys"));
+        assert!(found("half").unwrap_err().message.contains("has no key pair"));
         let pairs = [("AWS_SHARED_CREDENTIALS_FILE", path), ("AWS_PROFILE", "other")];
         let chosen = resolve(Scheme::S3, &Credentials::Environment, &env(&pairs)).unwrap();
         assert_eq!(chosen.credentials, keys("o", "os"));

@@ -55,7 +55,7 @@ impl Site {
         env: Environment<'_>,
     ) -> Result<Self, Failure> {
         let address = Address::of(target)
-            .map_err(|message| config(message, "see docs/STORAGE.md for how targets are written"))?;
+            .map_err(|message| config(message, "docs/STORAGE.md explains how targets are written"))?;
         can_be_done(address.scheme, options)?;
         let found = credentials::resolve(address.scheme, &options.credentials, env)?;
         let endpoints: Vec<_> = match &options.endpoints[..] {
@@ -195,12 +195,12 @@ impl Site {
         Ok(match &self.credentials {
             Resolved::Keys { secret, .. } => {
                 AzureAccessKey::try_new(secret.reveal())
-                    .map_err(|_| wrong("the account key is no base64"))?;
+                    .map_err(|_| wrong("the account key is not base64"))?;
                 builder.with_access_key(secret.reveal())
             }
             Resolved::Token(token) => {
                 let pairs =
-                    split_sas(token.reveal()).map_err(|_| wrong("this is no shared access signature"))?;
+                    split_sas(token.reveal()).map_err(|_| wrong("this is not a shared access signature"))?;
                 builder.with_sas_authorization(pairs)
             }
             Resolved::Service(settings) => {
@@ -281,7 +281,7 @@ fn tls(roots: Option<&Path>, no_tls: bool) -> Result<rustls::ClientConfig, Failu
         Some(path) => {
             let wrong = |error: &dyn std::fmt::Display| {
                 let message = format!("`storage.tls_roots`: cannot read `{}`: {error}", path.display());
-                config(message, "name a PEM file with certificates on this host")
+                config(message, "give the path of a PEM file with certificates on this host")
             };
             let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
             for certificate in certificates {

@@ -2,6 +2,7 @@
 
 use super::{Command, Quick, shown};
 use clap::{CommandFactory, Parser};
+use iobench_core::config::load_options;
 
 #[derive(Parser)]
 struct Line {
@@ -118,4 +119,51 @@ fn help_shows_what_may_be_given() {
         assert_eq!(offers("--endpoint"), !command.works_on_blocks(), "{help}");
         assert!(offers("--cleanup") && !offers("--yes-delete-everything"), "{help}");
     }
+}
+
+#[test]
+fn a_pattern_that_is_none_is_refused_with_those_there_are() {
+    for (given, said) in [
+        ("zipf", "it needs its THETA, as in zipf:0.9"),
+        ("zipf:", "THETA is a number above 0 and at most 10"),
+        ("zipf:x", "THETA is a number above 0 and at most 10"),
+        ("zipf:11", "THETA is a number above 0 and at most 10"),
+        ("seq", "did you mean sequential? known are random, sequential and zipf:THETA, as in zipf:0.9"),
+        ("rand", "did you mean random?"),
+        ("zipfian", "did you mean zipf:0.9?"),
+        ("hot", "known are random, sequential and zipf:THETA"),
+    ] {
+        let line = ["iobench", "mem://", "--pattern", given];
+        let Err(error) = Line::try_parse_from(line) else { panic!("{given} was accepted") };
+        let text = error.to_string();
+        assert!(text.contains("'--pattern <PATTERN>'") && text.contains(said), "{given}: {text}");
+    }
+}
+
+/// Nobody has seen the configuration that options make: what is wrong is shown by the option.
+#[test]
+fn every_option_that_is_wrong_is_shown_itself() {
+    for (command, options) in [
+        (
+            Command::Put,
+            &["--size 4q", "--objects x", "--duration 0s", "--concurrency 0", "--warmup soon"][..],
+        ),
+        (Command::Read, &["--block-size 4k", "--size 1M", "--objects 0"]),
+        (Command::Get, &["--endpoint nowhere"]),
+        (Command::Get, &["--endpoint http://h:1 --endpoint x"]),
+    ] {
+        let words: Vec<_> = options.iter().flat_map(|option| option.split(' ')).collect();
+        let target = if command == Command::Get { "s3://b/t" } else { "direct:///t" };
+        let quick = quick(target, &words);
+        let (yaml, given) = (quick.configuration(command), quick.given(command));
+        let said = load_options(&yaml, &[], "command line", &given).unwrap_err().to_string();
+        for option in options {
+            assert!(said.lines().any(|line| line.trim() == format!("--> {option}")), "{option}: {said}");
+        }
+        assert!(!said.contains("object_size: '") && !said.contains(":1:"), "{said}");
+    }
+    let quick = quick("nowhere", &[]);
+    let said =
+        load_options(&quick.configuration(Command::Put), &[], "command line", &quick.given(Command::Put));
+    assert!(said.unwrap_err().to_string().contains("--> nowhere"), "the target, too");
 }

@@ -122,7 +122,7 @@ async fn a_certificate_for_another_name_is_accepted_only_under_that_name() {
     let address = serve(Some(&files.server("agent", None))).await;
     let mut tls = files.client("ca", None);
     let refused = ask(address, &tls).await.expect_err("another name");
-    assert!(refused.starts_with("the agent's certificate bears another name"), "{refused}");
+    assert!(refused.starts_with("the agent's certificate has a name other"), "{refused}");
     tls.domain = Some("agent.example".into());
     assert_eq!(ask(address, &tls).await, Ok(()));
 }
@@ -226,12 +226,12 @@ fn a_wrong_file_is_named_with_what_it_should_be() {
     let mismatch = complaint(&|tls| tls.key = files.path("other.key"));
     assert!(
         mismatch.starts_with(
-            "agent.pem and other.key do not make a TLS identity; give a certificate and the private"
+            "agent.pem and other.key do not form a TLS identity; give a certificate and the private"
         ),
         "{mismatch}"
     );
     let broken = complaint(&|tls| tls.client_ca = Some(hollow.clone()));
-    assert!(broken.starts_with("hollow.pem holds no usable certificate authority"), "{broken}");
+    assert!(broken.starts_with("hollow.pem contains no usable certificate authority"), "{broken}");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_controller_is_told_of_wrong_files_too() {
         "{missing}"
     );
     let mismatch = complaint(&|tls| tls.key = Some(files.path("other.key")));
-    assert!(mismatch.starts_with("controller.pem and other.key do not make a TLS identity"), "{mismatch}");
+    assert!(mismatch.starts_with("controller.pem and other.key do not form a TLS identity"), "{mismatch}");
     assert_eq!(complaint(&|tls| tls.key = None), "controller.pem needs its private key too; give both files");
     assert_eq!(
         complaint(&|tls| tls.cert = None),

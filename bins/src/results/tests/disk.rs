@@ -111,7 +111,7 @@ fn a_pipe_in_the_place_of_a_journal_keeps_nobody_waiting() {
     let path = directory.path().join(JOURNAL);
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let error = Results::open(directory.path()).unwrap_err().to_string();
-    assert!(error.contains("journal") && error.contains("it is no file"), "{error}");
+    assert!(error.contains("journal") && error.contains("it is not a file"), "{error}");
 }
 
 #[test]
@@ -252,6 +252,10 @@ fn an_interrupted_directory_becomes_a_partial_report() {
     assert_eq!(results.outcome.exit, ExitCode::NoneCompleted);
     assert_eq!(results.stages[1].total.tally.count(), 2 * 5 * 2);
     assert!(results.losses[0].contains("cut off"), "{:?}", results.losses);
+    let next = format!("Add it with:\n  iobench merge {} STATE_DIR…\n", path.display());
+    for again in [&results, &rebuild(&path).unwrap()] {
+        assert!(crate::report::text(again).ends_with(&next), "agents may have more");
+    }
     assert!(path.join("workload_results.tsv").exists() && !path.join(RUNNING).exists());
     assert_eq!(Results::open(&path).unwrap().outcome, results.outcome);
 }
@@ -279,12 +283,15 @@ fn a_damaged_journal_of_a_finished_run_is_called_damaged_and_nobody_interrupted(
     assert_eq!(
         cause(&damaged),
         format!(
-            "the journal is damaged from byte {first_lost} on: what stood behind it is lost, and how the run ended"
+            "the journal is damaged from byte {first_lost} on: what came after it is lost, and with it how the run ended"
         )
     );
     for end in [middle, usize::try_from(first_lost).unwrap()] {
         let torn = cause(&whole[..end]);
-        assert!(torn.starts_with("the journal ends early") && torn.contains("could not write on"), "{torn}");
+        assert!(
+            torn.starts_with("the journal ends early") && torn.contains("could no longer write"),
+            "{torn}"
+        );
     }
     fs::write(path.join(JOURNAL), &whole).unwrap();
     assert_eq!(Results::open(&path).unwrap().outcome.label, Label::Complete);
@@ -360,7 +367,7 @@ fn a_full_disk_is_named_and_the_summary_is_whole_all_the_same() {
     assert_eq!((kept.len(), loss), (1 + written, None), "what was acknowledged is there, and whole");
     let outcome = rebuild(&path).unwrap().outcome;
     assert_eq!(outcome.label, Label::Partial);
-    assert!(outcome.cause.ends_with("or could not write on"), "{}", outcome.cause);
+    assert!(outcome.cause.ends_with("or could no longer write"), "{}", outcome.cause);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::results::testing::*;
 use crate::results::{
-    JOURNAL, KEPT_MAX, MergeError, Place, Record, Results, ResultsWriter, Source, keep, kept_runs, merge,
+    Condition, JOURNAL, KEPT_MAX, MergeError, Place, Record, Results, ResultsWriter, Source, keep, kept_runs,
+    merge,
 };
 use iobench_core::agent::KeptRun;
 use iobench_core::controller::{AgentEnd, ExitCode, Label};
@@ -92,6 +93,34 @@ fn of_a_state_directory_what_belongs_to_the_run_is_merged() {
 }
 
 #[test]
+fn what_agents_kept_alone_is_told_as_that_with_the_next_step() {
+    let place = tempfile::tempdir().unwrap();
+    let (state, (_, records, _)) = (place.path().join("state"), complete_run());
+    let mut run = kept(1, &records, 3);
+    // A file without a name of its own, as most are: the controller says what the run is called.
+    run.yaml = YAML.replace("name: nightly\n", "");
+    run.overrides.push("name='nightly'".to_owned());
+    keep(&state, at(40), &run).unwrap();
+    let merged = merge(std::slice::from_ref(&state)).unwrap();
+    assert_eq!((merged.condition, merged.header.name.as_str()), (Condition::Kept, "nightly"));
+    let told = crate::report::text(&merged);
+    for part in [
+        "only the results that agents kept because no controller confirmed them",
+        "its totals are whole",
+        &format!("Results that agents kept, from {}\n", state.display()),
+        &format!("\n  iobench merge RESULTS_DIR {}\n", state.display()),
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("incomplete"), "nothing is lost: {told}");
+    for kept in [state.clone(), kept_runs(&state).unwrap().remove(0)] {
+        let error = Results::open(&kept).unwrap_err().to_string();
+        let next = format!("show them with: iobench merge {}, or", kept.display());
+        assert!(error.contains(&next), "{error}");
+    }
+}
+
+#[test]
 fn a_message_in_several_journals_is_visited_once() {
     let place = tempfile::tempdir().unwrap();
     let journal = directory(&written(place.path(), complete_run())).join(JOURNAL);
@@ -139,7 +168,7 @@ fn kept_runs_alone_make_a_result_that_says_what_it_is() {
     let one = merge(&places[1..]).unwrap();
     assert_eq!(one.agents[0].outcome.address, "a:7420", "the configuration names whoever is missing");
     assert_eq!((one.outcome.label, one.outcome.coverage_ppm), (Label::Partial, 500_000));
-    assert!(one.outcome.cause.contains("without the controller's"), "{}", one.outcome.cause);
+    assert!(one.outcome.cause.contains("the controller's own are not among them"), "{}", one.outcome.cause);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::config::file;
 use crate::config::path::Path;
 use crate::config::problems::Problems;
 use crate::plan::{Share, Spread, Uri};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One agent of a distributed run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -135,8 +135,11 @@ fn expand<'a>(written: &'a file::Agent, at: &Path) -> Result<Vec<Named<'a>>, Wro
         Some(id) => expand_ranges(id).map_err(|message| ("id", message))?,
     };
     if ids.len() != addresses.len() {
-        let message =
-            format!("{} ids stand for {} addresses; give the id the same ranges", ids.len(), addresses.len());
+        let message = format!(
+            "the id stands for {} and the address for {} agents; give both the same ranges",
+            ids.len(),
+            addresses.len()
+        );
         return Err(("id", message));
     }
     let named = ids.into_iter().zip(addresses);
@@ -175,7 +178,7 @@ fn expand_ranges(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn range(text: &str) -> Result<Vec<String>, String> {
-    let bad = || format!("`[{text}]` is no range such as `[1-8]`");
+    let bad = || format!("`[{text}]` is not a range such as `[1-8]`");
     let (from, to) = text.split_once('-').ok_or_else(bad)?;
     let digits = |text: &str| (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if !digits(from) || !digits(to) {
@@ -207,12 +210,12 @@ fn with_port(address: &str) -> Result<String, String> {
         || host.contains(|c: char| c.is_whitespace() || c == '/')
         || (host_end == 0 && host.contains(':'))
     {
-        return bad("is no address");
+        return bad("is not an address");
     }
     match port.map(str::parse::<u16>) {
         None => Ok(format!("{host}:{DEFAULT_PORT}")),
         Some(Ok(port)) if port > 0 => Ok(format!("{host}:{port}")),
-        Some(_) => bad("has no port from 1 to 65535"),
+        Some(_) => bad("needs a port from 1 to 65535"),
     }
 }
 
@@ -234,21 +237,24 @@ fn name_the_rest(agents: &mut [Named<'_>]) {
 }
 
 fn check_unique(agents: &[Named<'_>], problems: &mut Problems<'_>) -> bool {
-    let (mut ids, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+    let (mut by_id, mut by_address) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
     for agent in agents {
-        if !ids.insert(&agent.id) {
-            problems.error(
-                agent.at.child("id"),
-                format!("two agents have the id `{}`", agent.id),
-                "give each its own `id`",
-            );
-        }
-        if !addresses.insert(&agent.address) {
-            let message = format!("two agents have the address `{}`", agent.address);
-            problems.error(agent.at.child("address"), message, "one agent answers at one address");
-        }
+        by_id.entry(&agent.id).or_default().push(agent);
+        by_address.entry(&agent.address).or_default().push(agent);
     }
-    ids.len() == agents.len() && addresses.len() == agents.len()
+    let several = |count: usize| if count == 2 { "two".to_owned() } else { count.to_string() };
+    let places = |same: &[&Named<'_>], key| same.iter().map(|agent| agent.at.child(key)).collect::<Vec<_>>();
+    for (address, same) in by_address.iter().filter(|(_, same)| same.len() > 1) {
+        let message = format!("{} agents have the address `{address}`", several(same.len()));
+        problems.repeated(&places(same, "address"), message, "list each agent once");
+    }
+    // One that is listed twice is one, whatever it is called.
+    let differ = |same: &[&Named<'_>]| same.iter().any(|agent| agent.address != same[0].address);
+    for (id, same) in by_id.iter().filter(|(_, same)| differ(same)) {
+        let message = format!("{} agents have the id `{id}`", several(same.len()));
+        problems.repeated(&places(same, "id"), message, "give each its own `id`");
+    }
+    by_id.len() == agents.len() && by_address.len() == agents.len()
 }
 
 /// Whether what is said about sharing fits together.
@@ -302,7 +308,7 @@ fn target_of(
         }
         _ => {
             let help = "write a relative path, as in `agent-{id}/`";
-            problems.error(at, format!("`{template}` is no directory below the target"), help);
+            problems.error(at, format!("`{template}` is not a directory below the target"), help);
             None
         }
     }

@@ -125,14 +125,14 @@ fn copies(
     problems: &mut Problems<'_>,
 ) -> Option<PoolId> {
     let Some(to) = &entry.to else {
-        problems.error(at.clone(), "copy needs a place for the copies", "write for example `to: copies/`");
+        problems.error(at.clone(), "`copy` needs a place for the copies", "write for example `to: copies/`");
         return None;
     };
     let path = match Relative::parse(to, around.target) {
         Ok(path) if !path.is_glob() && !path.path.is_empty() => path,
         Ok(_) => {
-            let help = "write a directory of its own, as in `to: copies/`";
-            problems.error(at.child("to"), "this is no place for copies", help);
+            let help = "write for example `to: copies/`";
+            problems.error(at.child("to"), "copies need a directory of their own", help);
             return None;
         }
         Err(why) => {
@@ -173,7 +173,7 @@ pub(super) fn check_verify(
     };
     if !known {
         let help = "describe the objects in `prepare`, or have a `put` at the same path in this workload";
-        let message = format!("nobody knows what `{}` should contain", entry.path);
+        let message = format!("what `{}` should contain is not known", entry.path);
         problems.error(at.child("verify"), message, help);
     }
 }

@@ -96,7 +96,7 @@ fn concurrency(count: Count, at: impl Into<Path>, problems: &mut Problems<'_>) -
     match u32::try_from(count.0) {
         Ok(number) if (1..=CONCURRENCY_MAX).contains(&count.0) => number,
         _ => {
-            let message = format!("a concurrency of {count} is impossible");
+            let message = format!("a concurrency of {count} is not possible");
             problems.error(at, message, format!("write 1 to {CONCURRENCY_MAX} operations in flight"));
             1
         }
@@ -108,8 +108,8 @@ fn target(text: &str, at: impl Into<Path>, problems: &mut Problems<'_>) -> Optio
     match text.parse::<Uri>() {
         Ok(uri) if uri.scheme.is_object_store() && uri.path.contains(['@', '?', '#']) => {
             // Not quoted: it may hold a secret.
-            let help = "write `s3://bucket/prefix`; who asks belongs to `storage.credentials`";
-            problems.error(at, "a target holds no user, password or query", help);
+            let help = "write `s3://bucket/prefix`; credentials belong in `storage.credentials`";
+            problems.error(at, "a target must not contain a user, password or query", help);
             None
         }
         Ok(uri) if uri.bucket().is_some_and(|bucket| bucket.name.is_empty()) => {
@@ -189,7 +189,7 @@ fn policy(config: &Config, problems: &mut Problems<'_>) -> Policy {
     if !(0.0..=1.0).contains(&alive) {
         problems.error(
             "policy.min_alive",
-            format!("{alive} is no share of the agents"),
+            format!("{alive} is not a share of the agents"),
             "write 0 to 1, as in 0.5",
         );
     }

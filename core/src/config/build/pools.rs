@@ -143,7 +143,7 @@ fn objects_pool(entry: &EnsureObjects, at: &Path, target: &Uri, problems: &mut P
             problems.error(
                 at.clone(),
                 "the key `count` is missing here",
-                "write how many objects there shall be",
+                "write how many objects to prepare",
             );
             None
         }
@@ -206,7 +206,7 @@ fn tree_of(written: &DirectoryStructure, problems: &mut Problems<'_>) -> Option<
         levels.fold(0_u64, |sum, level| sum.saturating_add(u64::from(tree.width).saturating_pow(level)));
     let files = directories.saturating_mul(tree.files_per_dir.into());
     if files > OBJECTS_MAX {
-        problems.error(at, "the tree has more files than any storage", "reduce `width` or `depth`");
+        problems.error(at, "the tree has more files than any storage can hold", "reduce `width` or `depth`");
         return None;
     }
     Some((tree, files))
@@ -218,7 +218,7 @@ fn base_of(written: &str, at: &Path, target: &Uri, problems: &mut Problems<'_>) 
         Ok(_) => {
             problems.error(
                 at.child("base_uri"),
-                "a place to create objects cannot be a glob",
+                "a directory to create objects in cannot be a glob",
                 "write the directory alone",
             );
             None

@@ -80,7 +80,7 @@ fn ordered(
 ) -> Option<SizeSpec> {
     if min > max {
         let message = format!("`{min_key}` is {min}, which is more than `{max_key}`: {max}");
-        problems.error(at, message, "exchange them");
+        problems.error(at, message, "swap them");
         return None;
     }
     Some(if min == max { SizeSpec::Fixed(min.0) } else { SizeSpec::Uniform { min: min.0, max: max.0 } })
@@ -143,7 +143,7 @@ fn lognormal(
 ) -> Option<SizeSpec> {
     for (key, value) in [("mean", mean), ("std_dev", std_dev)] {
         if value.0 == 0 {
-            problems.error(at.child(key), format!("`{key}` of a lognormal distribution is above 0"), "");
+            problems.error(at.child(key), format!("`{key}` of a lognormal distribution must be above 0"), "");
             return None;
         }
     }

@@ -125,7 +125,7 @@ impl Parts<'_> {
                 problems.error(
                     at.child("order"),
                     format!("two stages have the order {order}"),
-                    "number them differently",
+                    "give each its own `order`",
                 );
             }
             let Some(kind) = self.kind(stage, &at, problems) else { continue };
@@ -138,7 +138,7 @@ impl Parts<'_> {
                 problems.error(
                     at.child("name"),
                     format!("two stages are called `{name}`"),
-                    "call them differently",
+                    "give each its own `name`",
                 );
             }
             stages.push((stage.order, index, Stage { name, kind }));
@@ -221,7 +221,7 @@ fn nonzero(duration: Duration, at: impl Into<Path>, problems: &mut Problems<'_>)
     if duration.is_zero() {
         problems.error(
             at,
-            "a workload cannot run for no time",
+            "a workload needs a duration above 0",
             "write for example `duration: 60s`; to only prepare, remove the workload",
         );
     }

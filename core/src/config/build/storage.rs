@@ -133,7 +133,7 @@ pub(super) fn services(
         let at = list.child(index);
         let Some(endpoint) = endpoint(text, target, &at, problems) else { continue };
         if found.contains(&endpoint) {
-            problems.error(at, format!("`{endpoint}` stands here a second time"), "name each endpoint once");
+            problems.error(at, format!("`{endpoint}` is given twice"), "list each endpoint once");
         }
         found.push(endpoint);
     }
@@ -152,13 +152,14 @@ fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) ->
     };
     if rest.contains(['@', '?', '#']) {
         // Not quoted: it may hold a secret.
-        return refuse("an endpoint holds no user, password or query; see `storage.credentials`".to_owned());
+        return refuse(
+            "an endpoint must not contain a user, password or query; see `storage.credentials`".to_owned(),
+        );
     }
     if !matches!(scheme, "http" | "https") {
         let uri = text.parse::<Uri>().ok().filter(|uri| uri.scheme == target.scheme);
         let Some(bucket) = uri.as_ref().and_then(Uri::bucket) else {
-            let message =
-                format!("`{scheme}://` is no way to reach a service of `{}://`", target.scheme.name());
+            let message = format!("`{scheme}://` cannot reach a service of `{}://`", target.scheme.name());
             return refuse(message);
         };
         let Some(address) = bucket.endpoint else {
@@ -166,7 +167,7 @@ fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) ->
         };
         let same = target.bucket().is_some_and(|of| (of.name, of.prefix) == (bucket.name, bucket.prefix));
         if !same {
-            return refuse(format!("`{text}` is another place than the target `{target}`"));
+            return refuse(format!("`{text}` points to a different place than the target `{target}`"));
         }
         return Some(Uri::service(address));
     }
@@ -176,7 +177,7 @@ fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) ->
     let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | '\\');
     if authority.is_empty() || authority.starts_with(':') || authority.contains(bad) || bad_port {
         return refuse(format!(
-            "`{text}` is no `{scheme}://host:port`; buckets and paths belong to `target`"
+            "`{text}` is not of the form `{scheme}://host:port`; buckets and paths belong to `target`"
         ));
     }
     Some(format!("{scheme}://{authority}"))
@@ -309,7 +310,7 @@ fn referred(keys: &CredentialKeys, at: &Path, problems: &mut Problems<'_>) -> Cr
         _ => {
             let help = "write `access_key` and `secret_key` (with `session_token` if need be), or `token` alone, or \
                         `service_account` alone";
-            problems.error(at.clone(), "these keys do not make one kind of credentials", help);
+            problems.error(at.clone(), "these keys do not form one kind of credentials", help);
             Credentials::Anonymous
         }
     }
@@ -322,7 +323,7 @@ fn absolute(path: &str, at: &Path, problems: &mut Problems<'_>) -> Option<PathBu
     }
     problems.error(
         at.clone(),
-        "this is no absolute path",
+        "this is not an absolute path",
         "write the whole path, which each agent opens on its host",
     );
     None
@@ -357,7 +358,7 @@ fn ranges(written: &file::Ranges, problems: &mut Problems<'_>) -> Ranges {
 
 fn positive(size: Size, at: Path, problems: &mut Problems<'_>) {
     if size.0 == 0 {
-        problems.error(at, "0 bytes make no progress", "write for example `16MiB`");
+        problems.error(at, "0 bytes are not possible here", "write for example `16MiB`");
     }
 }
 
@@ -365,7 +366,7 @@ fn in_flight(count: Count, at: Path, problems: &mut Problems<'_>) -> u32 {
     match u32::try_from(count.0) {
         Ok(number) if (1..=IN_FLIGHT_MAX).contains(&count.0) => number,
         _ => {
-            let message = format!("{count} requests of one object in flight are impossible");
+            let message = format!("{count} requests in flight for one object are not possible");
             problems.error(at, message, format!("write 1 to {IN_FLIGHT_MAX}"));
             1
         }

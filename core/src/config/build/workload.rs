@@ -164,14 +164,14 @@ fn pool_of(
             let help = format!("write `{base}` for all of them");
             problems.error(
                 at.child("path"),
-                format!("`{}` means only a part of the objects in `{base}`", entry.path),
+                format!("`{}` covers only a part of the objects in `{base}`", entry.path),
                 help,
             );
             None
         }
         Selection::Several(bases) => {
             let bases = bases.iter().map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", ");
-            let message = format!("`{}` means objects of several sets: {bases}", entry.path);
+            let message = format!("`{}` covers objects of several sets: {bases}", entry.path);
             problems.error(at.child("path"), message, "write one entry for each, with its weight");
             None
         }
@@ -205,7 +205,7 @@ fn put_pool(
     if path.is_glob() {
         problems.error(
             at.child("path"),
-            "put names its objects itself",
+            "`put` names its objects itself",
             "write the directory alone, without `*`",
         );
         return None;
@@ -218,7 +218,7 @@ fn put_pool(
     if !sizes.given() {
         problems.error(
             at.clone(),
-            "put needs the size of its objects",
+            "`put` needs the size of its objects",
             "write `object_size: 1MiB` or a `size_spec`",
         );
         return None;
@@ -228,7 +228,7 @@ fn put_pool(
     let pool = Pool { base: path.base(), naming: Naming::Put, count, sizes, fill: Fill::Random };
     let clash = |other: &Pool| other.naming == Naming::Put && other.base == pool.base && *other != pool;
     if pools.all.iter().any(clash) {
-        let message = "two puts at the same place would overwrite each other's objects";
+        let message = "two `put` entries at the same place would overwrite each other's objects";
         problems.error(at.child("path"), message, "give each its own `path`");
         return None;
     }
@@ -240,7 +240,7 @@ pub(super) fn names(entry: &file::Entry, at: &Path, problems: &mut Problems<'_>)
     let count = entry.count.map_or(u64::MAX, |count| count.0);
     if count == 0 {
         let help = "remove `count`, or write 1 or more";
-        problems.error(at.child("count"), "names cannot begin again after 0 objects", help);
+        problems.error(at.child("count"), "a count of 0 leaves nothing to write", help);
         return None;
     }
     Some(count)
@@ -297,8 +297,7 @@ fn check_blocks(entry: &file::Entry, at: &Path, direct: bool, pool: &Pool, probl
     } else if block.0 > i64::MAX as u64 {
         problems.error(at, "a block cannot be larger than any file", "write for example `block_size: 4KiB`");
     } else if direct && !block.0.is_multiple_of(SECTOR) {
-        let message =
-            format!("direct access needs blocks in multiples of {SECTOR} bytes, and {block} is none");
+        let message = format!("direct access needs blocks in multiples of {SECTOR} bytes, not {block}");
         problems.error(at, message, "write for example `block_size: 4KiB`, or a `file://` target");
     } else if known && block.0 > smallest {
         let message = format!("a block of {block} does not fit into objects of {}", Size(smallest));
@@ -335,7 +334,7 @@ fn finish(
     if !(1..=PAGE_MAX).contains(&page.0) {
         problems.error(
             at.child("page_size"),
-            format!("a page of {page} keys is impossible"),
+            format!("a page of {page} keys is not possible"),
             format!("write 1 to {PAGE_MAX}"),
         );
     }

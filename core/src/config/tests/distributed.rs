@@ -1,6 +1,6 @@
 //! Several agents.
 
-use super::{good, with, wrong};
+use super::{bad, good, with, wrong};
 use crate::plan::Share;
 use std::time::Duration;
 
@@ -67,10 +67,7 @@ fn an_agent_with_a_direct_target_bypasses_the_page_cache_alone() {
     let run = good(&distributed(keys));
     assert_eq!((run.plan(0, 0).file.direct, run.plan(1, 0).file.direct), (false, true));
     let blocks = distributed(keys).replace("op: get", "block_size: 1000, op: read");
-    assert_eq!(
-        wrong(&blocks),
-        ["6:18 direct access needs blocks in multiples of 512 bytes, and 1000 is none"]
-    );
+    assert_eq!(wrong(&blocks), ["6:18 direct access needs blocks in multiples of 512 bytes, not 1000"]);
     let contradiction = distributed(keys) + "file: {direct: false}\n";
     assert_eq!(wrong(&contradiction), ["8:16 this contradicts the `direct://` target"]);
 }
@@ -95,18 +92,18 @@ fn a_target_may_come_from_every_agent() {
 fn agents_that_would_be_one_or_in_each_others_way_are_refused() {
     for (keys, expected) in [
         ("agents: []", "7:23 `distributed` names no agents"),
-        ("agents: [a, a]", "7:27 two agents have the id `a-7420`"),
+        ("agents: [a, a]", "7:27 two agents have the address `a:7420`"),
         ("agents: [{address: a, id: x}, {address: b, id: x}]", "7:62 two agents have the id `x`"),
         ("agents: [{address: a, id: x}, {address: a, id: y}]", "7:55 two agents have the address `a:7420`"),
         ("agents: [{address: a, id: ../x}]", "7:41 `../x` cannot be an agent's id"),
         (
             "agents: [{address: 'a[1-2]', id: x}]",
-            "7:48 1 ids stand for 2 addresses; give the id the same ranges",
+            "7:48 the id stands for 1 and the address for 2 agents; give both the same ranges",
         ),
         ("agents: ['a[2-1]']", "7:24 `[2-1]` runs backwards"),
-        ("agents: [a b]", "7:24 `a b` is no address"),
+        ("agents: [a b]", "7:24 `a b` is not an address"),
         ("agents: [{id: x}]", "7:24 the key `address` is missing here"),
-        ("agents: [{address: a, concurrency_override: 0}]", "7:59 a concurrency of 0 is impossible"),
+        ("agents: [{address: a, concurrency_override: 0}]", "7:59 a concurrency of 0 is not possible"),
         (
             "agents: [{address: a, target_override: x}]",
             "7:54 `x` has no scheme; write for example `file:///mnt/data` or `s3://bucket/prefix`",
@@ -115,10 +112,10 @@ fn agents_that_would_be_one_or_in_each_others_way_are_refused() {
             "agents: ['a:[1-2]'], path_template: same/",
             "7:14 `a-1` and `a-2` would work in the same directory of one host",
         ),
-        ("agents: ['a[1-2]'], path_template: ../up", "7:50 `../up` is no directory below the target"),
+        ("agents: ['a[1-2]'], path_template: ../up", "7:50 `../up` is not a directory below the target"),
         (
             "agents: ['a[1-2]'], path_template: 'agent-{name}'",
-            "7:50 `agent-{name}` is no directory below the target",
+            "7:50 `agent-{name}` is not a directory below the target",
         ),
         (
             "agents: ['a[1-2]'], path_template: x, shared_filesystem: true",
@@ -134,6 +131,23 @@ fn agents_that_would_be_one_or_in_each_others_way_are_refused() {
         ),
     ] {
         let found = wrong(&distributed(keys));
-        assert_eq!(found[0], expected, "{keys}: {found:?}");
+        assert_eq!(found, [expected], "{keys}");
     }
+}
+
+#[test]
+fn an_agent_that_is_listed_twice_is_shown_at_both_places() {
+    let twice = distributed("agents: [{address: a, id: x}, b, {address: 'a:7420', id: x}]");
+    let expected = "\
+error: two agents have the address `a:7420`
+ --> bench.yaml:7:58
+  |
+7 | distributed: {agents: [{address: a, id: x}, b, {address: 'a:7420', id: x}]}
+  |                                  - also here             ^^^^^^^^
+  |
+  = help: list each agent once";
+    assert_eq!(bad(&twice).to_string(), expected);
+    let thrice = distributed("agents: ['a[1-2]', a1, a1]");
+    assert_eq!(wrong(&thrice), ["7:38 3 agents have the address `a1:7420`"]);
+    assert_eq!(bad(&thrice).to_string().matches("also here").count(), 2);
 }

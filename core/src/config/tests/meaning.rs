@@ -92,11 +92,11 @@ fn a_path_to_a_part_of_a_set_or_to_several_is_refused() {
     let get = |path: &str| working(&[&format!("op: get, path: '{path}'")]);
     assert_eq!(pools(&get("data/prepared-0000*.dat"))[0].1, Naming::Prepared);
     for path in ["data/prepared-00000003.dat", "data/*7.dat", "data/prepared-9*"] {
-        let expected = format!("6:21 `{path}` means only a part of the objects in `data/`");
+        let expected = format!("6:21 `{path}` covers only a part of the objects in `data/`");
         assert_eq!(wrong(&get(path)), [expected], "{path}");
     }
     let two = |path: &str| get(path).replace("workload", "    - {base_uri: data/more/, count: 5}\nworkload");
-    assert_eq!(wrong(&two("**")), ["7:21 `**` means objects of several sets: `data/`, `data/more/`"]);
+    assert_eq!(wrong(&two("**")), ["7:21 `**` covers objects of several sets: `data/`, `data/more/`"]);
     assert_eq!(pools(&two("data/"))[0].0, "data/");
     assert_eq!(pools(&two("data/*"))[0].0, "data/");
     assert_eq!(pools(&two("data/more/*"))[0].0, "data/more/");
@@ -127,11 +127,14 @@ fn put_makes_objects_of_its_own() {
     assert_eq!((entries(&plan)[0].pool, entries(&plan)[1].pool), (PoolId(1), PoolId(1)));
     assert_eq!(pools(&working(&[&format!("{put}, count: 100")]))[0].2, 100);
     let two = working(&[put, "op: put, path: new, object_size: 8KiB"]);
-    assert_eq!(wrong(&two), ["7:21 two puts at the same place would overwrite each other's objects"]);
-    assert_eq!(wrong(&working(&["op: put, path: new/"])), ["6:5 put needs the size of its objects"]);
+    assert_eq!(
+        wrong(&two),
+        ["7:21 two `put` entries at the same place would overwrite each other's objects"]
+    );
+    assert_eq!(wrong(&working(&["op: put, path: new/"])), ["6:5 `put` needs the size of its objects"]);
     assert_eq!(
         wrong(&working(&["op: put, path: 'new/*', object_size: 1"])),
-        ["6:21 put names its objects itself"]
+        ["6:21 `put` names its objects itself"]
     );
 }
 
@@ -150,10 +153,10 @@ fn a_tree_has_as_many_files_as_its_shape_says() {
     assert_eq!(wrong(&tree("all", ", count: 5", "tree/")), ["4:57 the tree has 840 files, not 5"]);
     assert_eq!(
         wrong(&tree("all", "", "tree/*/*")),
-        ["5:28 `tree/*/*` means only a part of the objects in `tree/`"]
+        ["5:28 `tree/*/*` covers only a part of the objects in `tree/`"]
     );
     let huge = tree("all", "", "tree/").replace("width: 4, depth: 3", "width: 1000000, depth: 32");
-    assert_eq!(wrong(&huge), ["3:24 the tree has more files than any storage"]);
+    assert_eq!(wrong(&huge), ["3:24 the tree has more files than any storage can hold"]);
     assert_eq!(
         wrong(&tree("bottom", "", "/").replace("width: 4", "width: 0")),
         ["3:32 `width` is 0; it must be from 1 to 1000000"]
@@ -194,7 +197,7 @@ fn sizes_can_be_written_in_several_ways_but_only_one_at_a_time() {
         ),
         (
             "size_spec: {type: lognormal, mean: 0, std_dev: 1}",
-            "4:71 `mean` of a lognormal distribution is above 0",
+            "4:71 `mean` of a lognormal distribution must be above 0",
         ),
         ("size_spec: {type: lognorml, mean: 0}", "4:54 unknown value `lognorml`"),
         ("size_spec: {min: 0}", "4:47 the key `type` is missing here"),
@@ -219,7 +222,7 @@ fn block_access_is_checked_against_what_is_there() {
     assert_eq!(block("block_size: 65KiB"), ["6:41 a block of 65KiB does not fit into objects of 64KiB"]);
     let yaml = working(&["op: read, path: data/", "op: write, path: data/, block_size: 1000"]);
     assert_eq!(entries(&plan(&yaml))[0].block_size, Some(4096));
-    let direct = "direct access needs blocks in multiples of 512 bytes, and 1000 is none";
+    let direct = "direct access needs blocks in multiples of 512 bytes, not 1000";
     assert_eq!(wrong(&yaml.replace("file:", "direct:")), [format!("7:42 {direct}")]);
     assert_eq!(wrong(&(yaml.clone() + "file: {direct: true}\n")), [format!("7:42 {direct}")]);
     let contradiction = yaml.replace("file:", "direct:").replace("1000", "1KiB") + "file: {direct: false}\n";
@@ -239,8 +242,8 @@ fn a_key_belongs_to_its_operation() {
             "op: delete, path: data/, pattern: random",
             "6:31 `pattern` belongs to get, stat, list, copy, read and write",
         ),
-        ("op: list, path: data/, page_size: 0", "6:40 a page of 0 keys is impossible"),
-        ("op: get, path: data/, concurrency: 0", "6:41 a concurrency of 0 is impossible"),
+        ("op: list, path: data/, page_size: 0", "6:40 a page of 0 keys is not possible"),
+        ("op: get, path: data/, concurrency: 0", "6:41 a concurrency of 0 is not possible"),
         ("op: get, path: data/, weight: 5000000000", "6:36 the weight 5000000000 is too large"),
         (
             "op: get, path: ../x",
@@ -295,7 +298,7 @@ fn listed_stages_run_in_their_order() {
         ),
         ("stages: [{type: execute, name: a}, {type: prepare, name: a}]", "7:58 two stages are called `a`"),
         ("stages: [{type: execute, name: a/b}]", "7:32 `a/b` cannot be a stage's name"),
-        ("stages: [{type: execute, duration: 0}]", "7:36 a workload cannot run for no time"),
+        ("stages: [{type: execute, duration: 0}]", "7:36 a workload needs a duration above 0"),
         ("stages: [{type: prepare, duration: 5}]", "7:26 only `type: execute` has a duration"),
         (
             "stages: [{type: execute, completion: duration_or_tasks}]",
@@ -318,9 +321,9 @@ fn listed_stages_run_in_their_order() {
 #[test]
 fn what_cannot_be_meant_is_refused() {
     for (line, expected) in [
-        ("concurrency: 0", "7:14 a concurrency of 0 is impossible"),
-        ("concurrency: 65537", "7:14 a concurrency of 65537 is impossible"),
-        ("duration: 0", "7:11 a workload cannot run for no time"),
+        ("concurrency: 0", "7:14 a concurrency of 0 is not possible"),
+        ("concurrency: 65537", "7:14 a concurrency of 65537 is not possible"),
+        ("duration: 0", "7:11 a workload needs a duration above 0"),
         ("interval: 50ms", "7:11 an interval of 50ms is not possible"),
         ("interval: 11s", "7:11 an interval of 11s is not possible"),
         ("timeouts: {silence: 2s}", "7:21 `silence` must be at least three intervals, 3s"),
@@ -334,8 +337,8 @@ fn what_cannot_be_meant_is_refused() {
             "7:19 a lease of 999ms would end healthy runs: any host stands still for so long now and then",
         ),
         ("timeouts: {ping_tries: 0}", "7:24 0 is not possible here"),
-        ("policy: {min_alive: 1.5}", "7:21 1.5 is no share of the agents"),
-        ("policy: {min_alive: .nan}", "7:21 NaN is no share of the agents"),
+        ("policy: {min_alive: 1.5}", "7:21 1.5 is not a share of the agents"),
+        ("policy: {min_alive: .nan}", "7:21 NaN is not a share of the agents"),
         (
             "error_handling: {error_rate_threshold: 0}",
             "7:40 this value of `error_rate_threshold` is not possible",
@@ -348,9 +351,9 @@ fn what_cannot_be_meant_is_refused() {
             "error_handling: {max_retry_delay_ms: 5}",
             "7:1 this value of `initial_retry_delay_ms` is not possible",
         ),
-        ("file: {threads: 0}", "7:17 a concurrency of 0 is impossible"),
+        ("file: {threads: 0}", "7:17 a concurrency of 0 is not possible"),
         ("name: ../x", "7:7 `../x` cannot be the name of a run"),
-        ("prepare: {}", "7:1 the key `prepare` stands here a second time"),
+        ("prepare: {}", "7:1 the key `prepare` is given twice"),
     ] {
         assert_eq!(wrong(&with(line)), [expected], "{line}");
     }
@@ -409,7 +412,7 @@ fn a_target_is_a_uri_of_a_storage_that_is_supported() {
         ("nfs://x", "unknown scheme `nfs://`; known are file, direct, s3, az, gs, mem and null"),
         ("s3://", "`s3://` names no bucket"),
         ("gs://host:4443", "`gs://host:4443` names no bucket"),
-        ("az://box?sig=x", "a target holds no user, password or query"),
+        ("az://box?sig=x", "a target must not contain a user, password or query"),
         ("file:///a/*", "a target cannot be a glob"),
     ] {
         assert_eq!(wrong(&format!("target: {target}\nworkload: [{{op: get}}]")), [format!("1:9 {expected}")]);

@@ -46,7 +46,7 @@ error: `workload.5` does not exist: the list has 1 items
         ("name=", "`name` is set to nothing"),
         ("target.x=1", "`target` is a single value and has no keys below it"),
         ("target={", "this is not valid YAML"),
-        ("concurrency=0", "a concurrency of 0 is impossible"),
+        ("concurrency=0", "a concurrency of 0 is not possible"),
         ("concurrency.x=1", "expected a whole number such as `16` or `1_000_000`, found a section with keys"),
         ("concurency=4", "did you mean `concurrency`?"),
         ("workload.0.weight=0", "the weights of all entries are 0"),

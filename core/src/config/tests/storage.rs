@@ -69,8 +69,8 @@ fn who_asks_is_a_word_or_references() {
         wrong(&azure.replace("token", "service_account").replace("env:SAS", "/x"))[0].contains("`az://`")
     );
     assert!(refused("storage: {credentials: {token: env:X}}").contains("mean nothing to `s3://`"));
-    assert!(refused("storage: {credentials: {access_key: env:X}}").contains("do not make one kind"));
-    assert!(refused("storage: {credentials: {session_token: env:X}}").contains("do not make one kind"));
+    assert!(refused("storage: {credentials: {access_key: env:X}}").contains("do not form one kind"));
+    assert!(refused("storage: {credentials: {session_token: env:X}}").contains("do not form one kind"));
     assert!(refused("storage: {credentials: {service_account: key.json}}").contains("absolute"));
 }
 
@@ -116,9 +116,9 @@ fn the_resolved_configuration_names_references_only() {
 fn nonsense_about_stores_is_told() {
     for (more, expected) in [
         ("storage: {endpoint: 'host:9000'}", "begins with `http://`"),
-        ("storage: {endpoint: 'ftp://host'}", "no way to reach"),
+        ("storage: {endpoint: 'ftp://host'}", "cannot reach"),
         ("storage: {endpoint: 'http://host:9000/bucket'}", "buckets and paths belong to `target`"),
-        ("storage: {endpoint: 'http://host:99999'}", "is no `http://host:port`"),
+        ("storage: {endpoint: 'http://host:99999'}", "is not of the form `http://host:port`"),
         ("storage: {endpoint: 'http://a', tls_roots: /ca.pem}", "no endpoint uses TLS"),
         ("storage: {endpoint: 'https://a', tls_roots: ca.pem}", "absolute"),
         ("storage: {connections: 0}", "concurrency of 0"),
@@ -130,7 +130,7 @@ fn nonsense_about_stores_is_told() {
         ("storage: {regoin: x}", "unknown key `regoin`"),
         ("storage: {ranges: {}}\nrange_engine: {enabled: true}", "another place for `storage.ranges`"),
         ("multi_endpoint: {endpoints: []}", "1 to 1024 endpoints"),
-        ("multi_endpoint: {endpoints: ['http://a', 'http://a/']}", "a second time"),
+        ("multi_endpoint: {endpoints: ['http://a', 'http://a/']}", "given twice"),
         ("multi_endpoint: {strategy: fastest, endpoints: ['http://a']}", "unknown value `fastest`"),
         ("storage: {endpoint: 'http://a'}\nmulti_endpoint: {endpoints: ['http://b']}", "in `multi_endpoint`"),
     ] {
@@ -161,7 +161,7 @@ fn the_other_dialects_sections_mean_the_same() {
     );
     assert_eq!(several.spread, Spread::LeastConnections);
     assert_eq!(several.endpoints, ["http://10.0.0.1:9000", "http://10.0.0.2:9000"]);
-    assert!(refused("multi_endpoint: {endpoints: ['s3://a:9000/other']}").contains("another place"));
+    assert!(refused("multi_endpoint: {endpoints: ['s3://a:9000/other']}").contains("a different place"));
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn details_that_cannot_be_meant_are_refused() {
         (&["op: get, path: data/, range: {offset: 5}"], "the key `length` is missing"),
         (&["op: stat, path: data/, range: {length: 5}"], "`range` belongs to get"),
         (&["op: stat, path: data/, verify: true"], "`verify` belongs to get and read"),
-        (&["op: get, path: other/, verify: true"], "nobody knows what `other/` should contain"),
+        (&["op: get, path: other/, verify: true"], "what `other/` should contain is not known"),
         (&["op: get, path: data/, if_absent: true"], "`if_absent` belongs to put"),
         (&["op: delete, path: data/, batch: 2000"], "cannot be deleted in one request"),
         (
@@ -279,7 +279,7 @@ fn details_that_cannot_be_meant_are_refused() {
         ),
         (&["op: copy, path: data/"], "needs a place for the copies"),
         (&["op: copy, path: data/, to: data/"], "other objects of this run lie there"),
-        (&["op: copy, path: data/, to: ''"], "no place for copies"),
+        (&["op: copy, path: data/, to: ''"], "copies need a directory of their own"),
     ] {
         let found = wrong(&working(entries).replace("file:///tmp/x", "mem://x"));
         assert!(found.len() == 1 && found[0].contains(expected), "{entries:?}: {found:?}");
