@@ -4,6 +4,7 @@
 
 use iobench_core::mutants::set_mutant;
 use sim::des::canaries::{CANARIES, Canary};
+use sim::des::pinned::PINNED;
 use sim::des::{Scenario, run, shrink};
 use sim::faults::Fault;
 use sim::model::{Pace, Runs, check};
@@ -61,6 +62,18 @@ fn every_broken_check_is_noticed() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "not noticed, or not as expected: {wrong:#?}");
+}
+
+/// Each pinned case shows what it was pinned for as soon as its mend is taken out.
+#[test]
+fn pinned_cases_still_show_what_was_mended() {
+    for (seed, mend) in PINNED.iter().filter_map(|pinned| Some((pinned.seed, pinned.mend?))) {
+        set_mutant(Some(mend));
+        let violations = run(&Scenario::draw(seed)).violations;
+        set_mutant(None);
+        println!("{mend:22} {seed:#x} {:?}", violations.first());
+        assert!(!violations.is_empty(), "seed {seed:#x} is the same without `{mend}`: pin another for it");
+    }
 }
 
 /// Each probe holds (`sim/tests/checks.rs` says so, too), and does not with its check broken.
