@@ -1,8 +1,9 @@
 //! What is wrong with an agent.
 
-use super::{Bench, Case, RUN, STREAM, message, running, seconds, totals};
+use super::{Bench, Case, RUN, STREAM, message, order, running, seconds, totals};
 use crate::checkers::{Process, Seen};
 use iobench_core::agent::{Input, Output, StateName};
+use iobench_core::controller::Order;
 use iobench_core::engine::EngineCommand;
 use iobench_core::machine::Machine;
 use iobench_core::message::{Control, Failure, FailureClass, Report, RunId, StartAt, StreamId};
@@ -182,4 +183,17 @@ fn what_was_confirmed_or_kept_may_be_forgotten() {
         bench.agent_does(&Output::Entered { from: StateName::Aborted, to: StateName::Idle });
         assert!(bench.suite.violations().iter().all(|violation| violation.checker != "idle_again"));
     }
+}
+
+/// What an agent does for another controller, that one answers for.
+#[test]
+fn work_for_another_controller_is_no_orphan() {
+    let mut bench = Bench::claimed();
+    let order = Order { run: RunId(7), ..order(2) };
+    bench.see(&Seen::RunBegins { order: &order, untimed: seconds(0), latency: seconds(1) });
+    bench.see(&Seen::LoadBegins { host: 0, stage: 0, timed: true });
+    bench.see(&Seen::Down(Process::Controller));
+    bench.pass(Timeouts::default().lease + seconds(1));
+    bench.see(&Seen::Healed);
+    assert!(bench.suite.violations().iter().all(|violation| violation.checker != "lease"));
 }
