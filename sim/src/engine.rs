@@ -47,6 +47,8 @@ pub struct Model {
     pub hangs: bool,
     /// Untimed stages report, but come no further.
     pub stuck: bool,
+    /// Operations do not come back: Stop is not answered before they do.
+    pub held: bool,
     /// How long it takes to stop.
     pub stopping: Duration,
     /// Operations that cannot be cancelled when it stops.
@@ -72,6 +74,7 @@ impl Default for Model {
             fails: None,
             hangs: false,
             stuck: false,
+            held: false,
             stopping: 2 * MILLISECOND,
             uncancellable: 0,
             stalls: Vec::new(),
@@ -333,6 +336,9 @@ fn stop(agent: usize, epoch: Epoch, events: EngineEvents) {
     said.push(EngineEvent::Stopped { totals, stuck });
     tokio::spawn(async move {
         tokio::time::sleep(stopping).await;
+        while engine(agent, |host| host.engine.held) {
+            tokio::time::sleep(HUNG).await;
+        }
         for event in said {
             say(agent, &events, epoch, event).await;
         }

@@ -53,12 +53,18 @@ pub enum Fault {
     EngineHangs(usize),
     /// It goes on.
     EngineRecovers(usize),
+    /// Operations of an agent do not come back: its engine does not answer Stop.
+    OperationsStuck(usize),
+    /// They come back.
+    OperationsReturn(usize),
     /// An agent's untimed stages come no further.
     PrepareStuck(usize),
     /// An agent's storage completes nothing for so long.
     StorageStalls(usize, Duration),
     /// An agent's stage fails.
     StageFails(usize, Failure),
+    /// Another controller begins the same run on the same agents.
+    Rival,
 }
 
 impl Fault {
@@ -95,7 +101,13 @@ impl Fault {
             Self::StepClock(..) | Self::Drift(..) => (None, true, Duration::ZERO),
             Self::DiskSlow(time) => (None, true, *time * 40),
             Self::DiskFails(_) => (None, true, Duration::ZERO),
-            Self::CrashController | Self::VanishController | Self::Interrupt => (None, false, Duration::ZERO),
+            // The run is stopped no later for it; who it harms is only whoever comes next, and before that all is healed.
+            Self::OperationsStuck(agent) | Self::OperationsReturn(agent) => {
+                (Some(*agent), true, Duration::ZERO)
+            }
+            Self::CrashController | Self::VanishController | Self::Interrupt | Self::Rival => {
+                (None, false, Duration::ZERO)
+            }
         }
     }
 }

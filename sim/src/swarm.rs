@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Kinds of fault, the arms of [`add`]; the last is an agent that babbles.
-const KINDS: u64 = 22;
+const KINDS: u64 = 24;
 const BABBLE: u64 = KINDS - 1;
 /// How much later than by its settings a run may end because of what is slow: of that no more is drawn.
 const SLOW: Duration = Duration::from_secs(14);
@@ -50,6 +50,9 @@ pub const CORNERS: &[&str] = &[
     "StorageStalls",
     "StageFails",
     "PrepareStuck",
+    "OperationsStuck",
+    "OperationsReturn",
+    "Rival",
     "Babble",
     "exit none",
     "exit 0",
@@ -163,6 +166,12 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
     let lasting = if draw.is(75) { draw.ms(50, 14_000) } else { draw.ms(14_000, 60_000) };
     let (slow, until) = (lasting.min(SLOW), at + lasting);
     let host = if draw.is(50) { Host::Agent(agent) } else { Host::Controller(0) };
+    if kind == 22 {
+        // Only what makes its engine stop shows it, and only who comes then sees it.
+        let stops = if draw.is(50) { Fault::Reset(agent) } else { Fault::Interrupt };
+        schedule.push((at + lasting / 4, stops));
+        schedule.push((at + lasting / 2, Fault::Rival));
+    }
     if kind == 5 {
         // The most that a message takes must not be less than the least.
         schedule.push((at, Fault::Latency(agent, Duration::from_millis(5))));
@@ -195,6 +204,12 @@ fn add(schedule: &mut Vec<(Duration, Fault)>, draw: &mut Draw, kind: u64, agent:
             then(Fault::StageFails(agent, failure), None);
         }
         19 => then(Fault::Interrupt, None),
+        21 => then(Fault::Rival, None),
+        // Some never come back by themselves.
+        22 => {
+            let back = draw.is(70).then_some(Fault::OperationsReturn(agent));
+            then(Fault::OperationsStuck(agent), back);
+        }
         BABBLE => {}
         _ => then(if draw.is(50) { Fault::CrashController } else { Fault::VanishController }, None),
     }

@@ -440,6 +440,10 @@ impl<'a> World<'a> {
             self.stood += time;
             harmless = self.stood <= HARMLESS_STALL;
         }
+        if fault == Fault::Rival {
+            // Whom the run holds, nobody else gets.
+            harmless = self.agents().all(|agent| self.is_held(agent));
+        }
         self.see(&Seen::Fault { host, harmless, delay });
         self.apply(fault);
     }
@@ -494,6 +498,13 @@ impl<'a> World<'a> {
             Fault::EngineHangs(agent) => self.agent(agent, |host| host.engine.hang(truth)),
             Fault::EngineRecovers(agent) => self.agent(agent, |host| host.engine.recover(truth)),
             Fault::PrepareStuck(agent) => self.agent(agent, |host| host.engine.stuck = true),
+            Fault::OperationsStuck(agent) => self.agent(agent, |host| host.engine.held = true),
+            Fault::OperationsReturn(agent) => self.agent(agent, |host| host.engine.held = false),
+            Fault::Rival => {
+                let (yaml, overrides) =
+                    self.controller(|host| (host.order.yaml.clone(), host.order.overrides.clone()));
+                self.order(&yaml, &overrides);
+            }
             Fault::StorageStalls(agent, time) => {
                 self.agent(agent, |host| host.engine.stalls.push((truth, truth + nanos(time))));
             }
@@ -527,6 +538,7 @@ impl<'a> World<'a> {
             self.apply(Fault::Repair(agent));
             self.apply(Fault::Latency(agent, Duration::from_millis(2)));
             self.apply(Fault::EngineRecovers(agent));
+            self.apply(Fault::OperationsReturn(agent));
             self.agent(agent, |host| (host.engine.stuck, host.engine.fails) = (false, None));
             if self.can(&Fault::Restart(agent)) {
                 self.apply(Fault::Restart(agent));
@@ -536,9 +548,16 @@ impl<'a> World<'a> {
         self.see(&Seen::Healed);
     }
 
-    /// Until the first run is over and every agent is idle, and a while longer.
+    /// Whether the first controller's run holds an agent.
+    fn is_held(&self, agent: usize) -> bool {
+        let run = self.controller(|host| host.order.run);
+        let states = [StateName::ConfigReceived, StateName::Ready, StateName::Running];
+        self.agent(agent, |host| host.inbox.is_some() && host.run == run && states.contains(&host.state))
+    }
+
+    /// Until every run is over and every agent is idle, and a while longer.
     pub fn end_of_run(&mut self) {
-        self.run_until("the run ends", |world| world.controller(|host| host.gone));
+        self.run_until("every run ends", |_| with(|state| state.controllers.iter().all(|it| it.gone)));
         self.until_all(StateName::Idle);
         self.run_for(Duration::from_secs(5));
     }

@@ -4,6 +4,7 @@
 
 use iobench_core::mutants::set_mutant;
 use sim::des::canaries::{CANARIES, Canary};
+use sim::des::pinned::PINNED;
 use sim::des::{Scenario, run, shrink};
 use sim::faults::Fault;
 use sim::model::{Pace, Runs, check};
@@ -63,6 +64,18 @@ fn every_broken_check_is_noticed() {
     assert!(wrong.is_empty(), "not noticed, or not as expected: {wrong:#?}");
 }
 
+/// Each pinned case shows what it was pinned for as soon as its mend is taken out.
+#[test]
+fn pinned_cases_still_show_what_was_mended() {
+    for (seed, mend) in PINNED.iter().filter_map(|pinned| Some((pinned.seed, pinned.mend?))) {
+        set_mutant(Some(mend));
+        let violations = run(&Scenario::draw(seed)).violations;
+        set_mutant(None);
+        println!("{mend:22} {seed:#x} {:?}", violations.first());
+        assert!(!violations.is_empty(), "seed {seed:#x} is the same without `{mend}`: pin another for it");
+    }
+}
+
 /// Each probe holds (`sim/tests/checks.rs` says so, too), and does not with its check broken.
 #[test]
 fn every_probe_meets_its_check() {
@@ -81,20 +94,21 @@ fn every_probe_meets_its_check() {
 /// Tier 2 can fail, too: its checkers are told of what the drivers do.
 #[test]
 fn the_drivers_are_watched() {
-    for (mutant, fault, checker) in [
-        ("early_acknowledgement", None, "acknowledged"),
-        ("early_start", None, "issue"),
-        ("ready_twice", None, "ready_once"),
-        ("forget_abort", Some(Fault::Interrupt), "issue"),
-        ("lease", Some(Fault::VanishController), "lease"),
-        ("keep", Some(Fault::VanishController), "idle_again"),
-        ("hung", Some(Fault::EngineHangs(0)), "deadlines"),
+    for (mutant, faults, checker) in [
+        ("early_acknowledgement", vec![], "acknowledged"),
+        ("early_start", vec![], "issue"),
+        ("ready_twice", vec![], "ready_once"),
+        ("forget_abort", vec![Fault::Interrupt], "issue"),
+        ("lease", vec![Fault::VanishController], "lease"),
+        ("keep", vec![Fault::VanishController], "idle_again"),
+        ("hung", vec![Fault::EngineHangs(0)], "deadlines"),
+        ("abort", vec![Fault::OperationsStuck(0), Fault::Interrupt], "deadlines"),
     ] {
         let cluster = Cluster { broken: Some(mutant), ..Cluster::of(2).set("duration=90s") };
         let scenario = |world: &mut World<'_>| {
             world.run_until("the workload", |world| world.agents().all(|agent| world.works(agent)));
             world.run_for(Duration::from_secs(15));
-            fault.iter().for_each(|fault| world.inject(fault.clone()));
+            faults.iter().for_each(|fault| world.inject(fault.clone()));
             world.run_for(Duration::from_secs(120));
         };
         let told = catch_unwind(AssertUnwindSafe(|| play(&cluster, &scenario))).map(drop);

@@ -92,7 +92,9 @@ impl Agent {
         if message.run == claim.run && message.session < claim.session && !mutant("agent_session") {
             return;
         }
-        if (message.run != claim.run && !mutant("agent_run")) || message.session != claim.session {
+        let heeded = mutant("agent_run")
+            || (mutant("foreign_acknowledge") && matches!(message.body, Control::Acknowledge { .. }));
+        if (message.run != claim.run && !heeded) || message.session != claim.session {
             self.invalid("it belongs to another run or session");
             return;
         }

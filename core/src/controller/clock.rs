@@ -72,7 +72,8 @@ impl Samples {
             let age_ms = nanos(now.since(sample.taken)) / 1_000_000;
             sample.round_trip / 2 + if mutant("drift") { 0 } else { age_ms * DRIFT_NS_PER_MS }
         };
-        let best = fresh().min_by_key(|sample| bound(sample))?;
+        let best = fresh()
+            .min_by_key(|sample| if mutant("quickest") { sample.round_trip } else { bound(sample) })?;
         let slowest = fresh().map(|sample| sample.round_trip).max()?;
         Some(Estimate { offset: best.offset, bound: bound(best), slowest })
     }

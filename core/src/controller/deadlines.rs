@@ -6,6 +6,7 @@ use super::port::Level;
 use super::roster::{Setup, Step, Wait, Work};
 use super::state::RunState;
 use crate::message::Control;
+use crate::mutants::mutant;
 use crate::time::{Mono, Now};
 
 impl Controller {
@@ -80,8 +81,8 @@ impl Controller {
                     seconds(untimed.moved)
                 )
             }
-            Step::StartSent { at, .. }
-                if late(*at, timeouts.first_stats) && !peer.delivery.is_holding_back() =>
+            Step::StartSent { at, since, .. }
+                if late(*since, timeouts.first_stats) && !peer.delivery.is_holding_back() =>
             {
                 format!("has sent no statistics for {} s after the start", seconds(*at))
             }
@@ -155,9 +156,13 @@ impl Controller {
         }
         let held_back = peer.delivery.is_holding_back();
         let Some(sequence) = peer.delivery.acknowledge(now.mono) else { return };
-        if held_back && let Step::Collecting(Work::Timed { heard, .. }) = &mut peer.step {
-            // Its silence was our doing: it may send intervals again from now on.
-            *heard = now.mono;
+        // Its silence was our doing: it may send intervals again from now on.
+        match &mut peer.step {
+            Step::StartSent { since, .. } if held_back && !mutant("released") => {
+                *since = (*since).max(now.mono);
+            }
+            Step::Collecting(Work::Timed { heard, .. }) if held_back => *heard = now.mono,
+            _ => {}
         }
         let last = peer.terminal == Some(sequence);
         self.send(index, Control::Acknowledge { sequence });

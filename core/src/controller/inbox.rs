@@ -3,7 +3,7 @@
 use super::machine::{Controller, agent_index};
 use super::outcome::{AgentEnd, ExitCode, Skew};
 use super::port::{Level, Output};
-use super::roster::{Link, Setup, Step, Work};
+use super::roster::{Setup, Step, Work};
 use super::state::RunState;
 use crate::message::{
     AgentIndex, AgentMessage, Capabilities, Failure, FailureClass, Pong, Progress, Report, StreamId,
@@ -248,13 +248,7 @@ impl Controller {
 
     fn pong(&mut self, now: Now, index: usize, pong: &Pong) -> Verdict {
         if self.was_absent_since(pong.stamp) {
-            // It measures our own absence, and is no sample: who waits for one asks again, once.
-            let asks =
-                |link: &Link| link.sampling.is_some() && pong.number.checked_add(1) == Some(link.pings);
-            if self.peers[index].link.as_ref().is_some_and(asks) {
-                self.ping(now, index);
-            }
-            return Verdict::Taken;
+            return self.absent_pong(now, index, pong.number);
         }
         let peer = &mut self.peers[index];
         let Some(round_trip) = peer.samples.add(now.mono, pong) else {
@@ -271,6 +265,26 @@ impl Controller {
             self.notice(Level::Warning, Some(index), text);
         }
         self.sampled(now, index);
+        Verdict::Taken
+    }
+
+    /// An answer that measures our own absence is no sample, but a sign of life: who waits for a sample waits as long as
+    /// for the first one, and asks again, once.
+    fn absent_pong(&mut self, now: Now, index: usize, number: u64) -> Verdict {
+        if mutant("absent_answer") {
+            self.sampled(now, index);
+            return Verdict::Taken;
+        }
+        let until = now.mono.after(self.order.outline.timeouts.ping);
+        let Some(link) = &mut self.peers[index].link else { return Verdict::Taken };
+        let Some(sampling) = &mut link.sampling else { return Verdict::Taken };
+        if !mutant("unheard") {
+            (sampling.tries, sampling.until) = (1, until);
+        }
+        let newest = number.checked_add(1) == Some(link.pings) || mutant("ask_once");
+        if newest && !mutant("ask_again") {
+            self.ping(now, index);
+        }
         Verdict::Taken
     }
 

@@ -160,7 +160,7 @@ impl Controller {
             if let Some(link) = &mut self.peers[index].link {
                 link.next_ping = link.next_ping.max(now.after(catch_up));
                 // That its samples became too old meanwhile is not its doing.
-                link.renewals = 0;
+                link.renewals = if mutant("absent_answer") { link.renewals } else { 0 };
             }
             self.schedule(index);
         }
@@ -189,7 +189,9 @@ impl Controller {
         let to = peer.state();
         if from != to {
             debug_assert!(from.successors().contains(&to), "{from} may not become {to}");
-            self.out.push_back(Output::AgentEntered { agent: agent_index(index), from, to });
+            if !mutant("unsaid_agent") {
+                self.out.push_back(Output::AgentEntered { agent: agent_index(index), from, to });
+            }
         }
         self.schedule(index);
     }
@@ -197,7 +199,9 @@ impl Controller {
     pub(super) fn enter(&mut self, to: RunState) {
         let from = std::mem::replace(&mut self.state, to);
         debug_assert!(from.successors().contains(&to), "{from} may not become {to}");
-        self.out.push_back(Output::RunEntered { from, to });
+        if !mutant("unsaid_run") {
+            self.out.push_back(Output::RunEntered { from, to });
+        }
     }
 
     /// Puts an entry where its earliest deadline belongs.
@@ -253,7 +257,12 @@ impl Controller {
             _ if completed < self.peers.len() => RunState::PartialSuccess,
             _ => RunState::Completed,
         });
-        self.out.push_back(Output::Finish(Box::new(outcome)));
+        if mutant("finish_twice") {
+            self.out.push_back(Output::Finish(Box::new(outcome.clone())));
+        }
+        if !mutant("never_finished") {
+            self.out.push_back(Output::Finish(Box::new(outcome)));
+        }
     }
 
     pub(super) fn is_at_once(&self) -> bool {

@@ -61,6 +61,8 @@ pub(super) enum Step {
     StartSent {
         stage: u32,
         at: Mono,
+        /// Since when it may send intervals: from the instant on, later where we owed it acknowledgements.
+        since: Mono,
         /// When the stage must be over, though no interval may have come: the agent sends none while we owe it
         /// acknowledgements.
         until: Mono,
@@ -248,8 +250,8 @@ impl Peer {
             }
             Step::Over { .. } => return None,
             Step::ConfigSent(Setup::Waiting) | Step::Ready | Step::Collecting(Work::Waiting) => None,
-            Step::StartSent { at, until, .. } => {
-                let first = at.after(timeouts.first_stats);
+            Step::StartSent { since, until, .. } => {
+                let first = since.after(timeouts.first_stats);
                 Some(if self.delivery.is_holding_back() { *until } else { first.min(*until) })
             }
             Step::Collecting(Work::Timed { heard, until, .. }) => {

@@ -108,7 +108,10 @@ impl Lease {
         if at <= orphaned.after(self.lease + SLACK) {
             return Ok(());
         }
-        let late = |host: &Host| host.load && !host.stalled && at > host.resumed.after(SLACK);
+        // What it does for another controller, that one answers for.
+        let orphan =
+            |host: &Host| host.claim.as_ref().is_none_or(|claim| claim.whose.1 == self.run) && host.load;
+        let late = |host: &Host| orphan(host) && !host.stalled && at > host.resumed.after(SLACK);
         match self.hosts.0.iter().position(late) {
             Some(host) => {
                 self.orphaned = None;

@@ -21,6 +21,8 @@ mod liveness;
 mod memory;
 mod no_spin;
 mod ready_once;
+#[cfg(test)]
+mod tests;
 mod transitions;
 
 use iobench_core::agent::{self, Agent};

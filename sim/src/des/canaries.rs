@@ -74,5 +74,13 @@ pub const CANARIES: &[Canary] = &[
     canary("flood", "any number of invalid messages is borne", &["deadlines"]),
     canary("completed_early", "COMPLETED is believed before all stages are done", &["transitions", "panic"]),
     canary("retries", "connecting is tried for ever", &["deadlines"]),
+    canary("foreign_acknowledge", "an agent lets another run confirm its results", &["idle_again"]),
+    canary("samples_kept", "all samples of a clock are kept", &["memory"]),
+    canary("unsaid_state", "an agent does not say what it has become", &["transitions"]),
+    canary("unsaid_agent", "the controller does not say what an agent has become", &["transitions"]),
+    canary("unsaid_run", "the controller does not say what the run has become", &["transitions"]),
+    canary("finish_twice", "a run ends twice", &["ends"]),
+    canary("never_finished", "a run does not say that it has ended", &["ends", "deadlines"]),
+    canary("untold", "nobody is told that last results may not be on disk", &["counted_once"]),
     canary("late_stream", "a stream of an attempt that was given up is used", &["transitions", "panic"]),
 ];

@@ -11,7 +11,7 @@ use crate::coverage::Mark;
 use iobench_core::agent;
 use iobench_core::controller::Input;
 use iobench_core::engine::{EngineEvent, Epoch};
-use iobench_core::message::{AgentMessage, ControlMessage, RunId, Session, StreamId};
+use iobench_core::message::{AgentMessage, Control, ControlMessage, RunId, Session, StreamId};
 
 /// So many messages are remembered.
 const GRAVES: usize = 12;
@@ -19,6 +19,8 @@ const GRAVES: usize = 12;
 const NO_RUN: RunId = RunId(0xdead);
 /// How far ahead the sequence number of a message of another run is.
 const AHEAD: u64 = 1_000;
+/// How far ahead of what was confirmed a confirmation of another run may be.
+const CONFIRMED_AHEAD: u64 = 12;
 
 /// Something that was said.
 #[derive(Clone, Debug)]
@@ -112,6 +114,10 @@ impl World<'_> {
         let is_current = entry.machine.current().is_some_and(|(current, ..)| current == stream);
         if is_current && self.dice.once_in(3) {
             message.run = NO_RUN;
+            if let Control::Acknowledge { sequence } = &mut message.body {
+                // What another run confirms is not ours. Of a copy: it moves no draw that follows.
+                *sequence = sequence.saturating_add(self.dice.clone().below(CONFIRMED_AHEAD));
+            }
             self.coverage.mark(Mark::GhostOfRun);
         } else if is_current {
             message.session = Session(0);

@@ -13,6 +13,7 @@ mod engine;
 mod faults;
 mod ghosts;
 mod network;
+pub mod pinned;
 mod processes;
 mod queue;
 mod scenario;

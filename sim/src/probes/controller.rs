@@ -1,6 +1,7 @@
 //! A controller and agents that say what none would.
 
 use super::{Probe, outline, probe};
+use iobench_core::agent::UNACKNOWLEDGED;
 use iobench_core::controller::{AgentSpec, Controller, Input, Lead, Order, Outcome, Output};
 use iobench_core::machine::Machine;
 use iobench_core::message::{
@@ -57,11 +58,6 @@ pub const CONTROLLER: &[Probe] = &[
         }
         bench.told("answered no ping quickly enough") > 0
     }),
-    probe("samples_kept", "all samples of a clock are kept", || {
-        let mut bench = Bench::ready(1);
-        (0..100).for_each(|_| bench.pong(0, Ping { number: 0, stamp: bench.now.mono, newest: None }, 0));
-        bench.machine.held() < 40
-    }),
     probe("stamps", "stamps may contradict themselves", || {
         let mut bench = Bench::ready(1);
         let now = bench.now.mono;
@@ -106,6 +102,70 @@ pub const CONTROLLER: &[Probe] = &[
         bench.pass(Duration::from_millis(200));
         bench.asked.first().is_some_and(|(_, ping)| ping.newest == Some(heard))
     }),
+    probe("quickest", "an old quick sample of a clock outranks a surer one", || {
+        let patient = Timeouts { ping: Duration::from_secs(30), ..Timeouts::default() };
+        let mut bench = Bench::with(2, &[("execute", true)], patient);
+        (0..2).for_each(|agent| bench.be_ready(agent));
+        bench.answer(0, Duration::ZERO, 0);
+        (0..20).for_each(|_| bench.pass(Duration::from_secs(1)));
+        let stamp = bench.now.mono.before(Duration::from_millis(2));
+        bench.pong(0, Ping { number: 1_000, stamp, newest: None }, 0);
+        bench.answer(1, Duration::ZERO, 0);
+        bench.say(0, running(0));
+        let skews = bench.interrupted().map(|outcome| outcome.starts[0].skews.clone());
+        // 1 ms of half its round trip against 4 ms of drift.
+        skews.and_then(|skews| skews[0]).is_some_and(|skew| skew.bound < 2_000_000)
+    }),
+    probe("unknown_clock", "an agent starts although its clock is not known now", || {
+        let patient = Timeouts { ping: Duration::from_secs(40), ..Timeouts::default() };
+        let mut bench = Bench::with(2, &[("execute", true)], patient);
+        (0..2).for_each(|agent| bench.be_ready(agent));
+        bench.answer(0, Duration::ZERO, 0);
+        (0..31).for_each(|_| bench.pass(Duration::from_secs(1)));
+        bench.answer(1, Duration::ZERO, 0);
+        bench.start.is_none()
+    }),
+    probe("absent_answer", "an answer that waited while we were absent passes for a sample", || {
+        let mut bench = Bench::ready(2);
+        let stamp = bench.now.mono;
+        bench.now.mono = stamp.after(Duration::from_secs(20));
+        for turn in 0..40 {
+            bench.pong(turn % 2, Ping { number: turn as u64, stamp, newest: None }, 0);
+        }
+        bench.told("answered no ping quickly enough") == 0
+    }),
+    probe("unheard", "an answer that measures our own absence is no sign of life", || {
+        let mut bench = Bench::ready(1);
+        let (_, ping) = bench.asked.remove(0);
+        (0..9).for_each(|_| bench.pass(Duration::from_secs(1)));
+        bench.now.mono = bench.now.mono.after(Duration::from_secs(3));
+        bench.pong(0, ping, 0);
+        (0..14).for_each(|_| bench.pass(Duration::from_secs(1)));
+        bench.told("before the start") == 0
+    }),
+    probe("released", "whoever was held back is late the moment it is not", || {
+        let mut bench = Bench::of(1, &[("one", true), ("two", true)]);
+        bench.be_ready(0);
+        bench.answer(0, Duration::ZERO, 0);
+        bench.disk_stalls = true;
+        (0..UNACKNOWLEDGED).for_each(|_| bench.say(0, running(0)));
+        bench.say(0, Report::StageDone(Box::default()));
+        let lead = bench.lead();
+        bench.answer(0, Duration::ZERO, 0);
+        let ahead = lead.map_or(0, |lead| lead.as_secs());
+        for _ in 0..ahead + 30 {
+            bench.pass(Duration::from_secs(1));
+            bench.answer(0, Duration::ZERO, 0);
+        }
+        bench.disk_goes_on();
+        bench.told("has sent no statistics") == 0
+    }),
+    probe("ask_again", "an answer that measures our own absence leaves us without a sample", || {
+        asked_after_absence(|bench| bench.asked.len() - 1) == 1
+    }),
+    probe("ask_once", "after an absence every old answer is asked for again", || {
+        asked_after_absence(|_| 0) == 0
+    }),
     probe("undecodable", "the number of what nobody can read is believed", || {
         let mut bench = Bench::of(1, &[("execute", true)]);
         bench.say_as(0, 50, Report::Undecodable { detail: String::new() });
@@ -145,6 +205,22 @@ fn running(stage: u32) -> Report {
     Report::Running(Box::new(Interval { stage, ..Interval::default() }))
 }
 
+/// How often an agent whose clock is being sampled is asked because of one of two answers, that waited while the
+/// controller was absent: of the newest ping, or of an older one.
+fn asked_after_absence(which: fn(&Bench) -> usize) -> usize {
+    let mut bench = Bench::ready(1);
+    // By then it has been pinged again.
+    (0..6).for_each(|_| bench.pass(Duration::from_secs(1)));
+    let answered = which(&bench);
+    let (_, ping) = bench.asked.remove(answered);
+    let stamp = bench.now.mono;
+    bench.now.mono = stamp.after(Duration::from_secs(20));
+    let before = bench.pings;
+    let pong = Pong { number: ping.number, stamp: ping.stamp, received: stamp, sent: stamp };
+    bench.say(0, Report::Acknowledge(pong));
+    bench.pings - before
+}
+
 /// How often a round trip of two seconds is told, if so many answers take that long.
 fn slow_answers(answers: u32) -> usize {
     let mut bench = Bench::ready(1);
@@ -166,6 +242,9 @@ struct Bench {
     start: Option<(Now, StartAt)>,
     acknowledged: usize,
     journalled: usize,
+    /// The journal does not answer; for what, it will say later.
+    disk_stalls: bool,
+    unanswered: Vec<(AgentIndex, u64)>,
     notices: Vec<String>,
     outcome: Option<Outcome>,
 }
@@ -199,6 +278,8 @@ impl Bench {
             start: None,
             acknowledged: 0,
             journalled: 0,
+            disk_stalls: false,
+            unanswered: Vec::new(),
             notices: Vec::new(),
             outcome: None,
         };
@@ -250,7 +331,15 @@ impl Bench {
             }
         }
         self.journalled += written.len();
-        for (agent, sequence) in written {
+        self.unanswered.extend(written);
+        if !self.disk_stalls {
+            self.disk_goes_on();
+        }
+    }
+
+    fn disk_goes_on(&mut self) {
+        self.disk_stalls = false;
+        for (agent, sequence) in std::mem::take(&mut self.unanswered) {
             self.tell(Input::Persisted { agent, sequence });
         }
     }

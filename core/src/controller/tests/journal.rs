@@ -63,3 +63,16 @@ fn a_full_disk_does_not_fail_agents_that_may_not_send_intervals_of_the_next_stag
     assert!(outcome.agents.iter().all(|agent| agent.end == AgentEnd::Completed), "{}", outcome.cause);
     assert_eq!(outcome.exit, ExitCode::ResultsUnwritten);
 }
+
+#[test]
+fn a_disk_that_catches_up_late_does_not_fail_an_agent_that_could_not_send_its_first_statistics() {
+    let mut harness = Harness::of(order(&outline(&[("one", Some(40)), ("two", Some(40))]), 1));
+    harness.begin();
+    harness.run_until("load", |h| !h.hosts[0].began.is_empty());
+    harness.disk_stalls = true;
+    harness.run_until("load of the next stage", |h| h.hosts[0].began.len() > 1);
+    harness.run_for(20);
+    harness.disk_stalls = false;
+    persist_all(&mut harness);
+    assert_eq!(harness.finish().exit, ExitCode::AllCompleted, "{:?}", harness.notices);
+}

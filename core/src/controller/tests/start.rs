@@ -229,6 +229,28 @@ fn answers_that_waited_while_the_controller_was_stopped_are_no_samples_and_fail_
 }
 
 #[test]
+fn whoever_answers_across_an_absence_of_the_controller_is_asked_as_often_as_at_first() {
+    let mut harness = Harness::new(1);
+    harness.begin();
+    harness.run_until("sampling", |h| h.controller.state() == RunState::CoordinatingStart);
+    harness.hosts[0].cut = true;
+    let asked = Mono(harness.now);
+    harness.run_for(9);
+    harness.controller_stopped = true;
+    harness.run_for(3);
+    harness.wake_controller();
+    let (stream, run, session) = harness.hosts[0].machine.current().unwrap();
+    let stamp = harness.agent_now(0).mono;
+    let pong = Pong { number: 0, stamp: asked, received: stamp, sent: stamp };
+    let message = AgentMessage { run, session, sequence: 1 << 40, stamp, body: Report::Acknowledge(pong) };
+    harness.controller_gets(Input::Received(agent_index(0), stream, message));
+    harness.run_for(14);
+    assert_eq!(harness.controller.state(), RunState::CoordinatingStart, "{:?}", harness.notices);
+    harness.run_for(2);
+    assert_eq!(harness.controller.state(), RunState::CollectingResults, "for ever is too long");
+}
+
+#[test]
 fn nothing_begins_before_all_have_accepted() {
     let mut harness = Harness::new(2);
     harness.hosts[1].engine_hangs = true;

@@ -16,6 +16,8 @@ const LAST_WRITES: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 4;
 const COLLECTING: Option<RunState> = Some(RunState::CollectingResults);
 const MINUTE: Duration = Duration::from_secs(60);
+/// An agent sends no intervals while so many are not acknowledged.
+const UNACKNOWLEDGED: usize = 32;
 /// How late a machine may be by its own doing: an agent is asked again at most this often.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -53,22 +55,19 @@ struct Peer {
     cut_off: bool,
     /// In a timed stage: its last interval.
     interval: Option<Mono>,
+    /// What it said last of a stage was an interval of it, not its end.
+    measures: bool,
     /// When the timed stage that was started is over.
     stage_over: Option<Mono>,
     best: (u64, u64, u64),
-    /// Given to the journal and not answered; and when the journal last answered.
-    writing: BTreeSet<u64>,
-    written: Mono,
+    /// Intervals that the controller has taken and not acknowledged.
+    unacknowledged: BTreeSet<u64>,
     /// The next sequence number that counts; 0 before the first.
     expected: u64,
-    /// A message is missing: nothing behind it is acknowledged, so that the agent holds intervals back.
-    gap: bool,
     /// Attempts to connect.
     attempts: u32,
     /// Frames that nobody could read: since when, and how many.
     unreadable: (Mono, u32),
-    /// The journal has refused something: nothing is acknowledged any more, so that the agent holds intervals back.
-    refused: bool,
 }
 
 impl Default for Peer {
@@ -80,15 +79,13 @@ impl Default for Peer {
             heard: None,
             cut_off: false,
             interval: None,
+            measures: false,
             stage_over: None,
             best: (0, 0, 0),
-            writing: BTreeSet::new(),
-            written: Mono(0),
+            unacknowledged: BTreeSet::new(),
             expected: 0,
-            gap: false,
             attempts: 0,
             unreadable: (Mono(0), 0),
-            refused: false,
         }
     }
 }
@@ -151,7 +148,7 @@ impl Watch {
             Input::Opened { agent, attempt, stream } => {
                 let peer = self.agents.of(*agent);
                 peer.current = Some((*stream, Session(u64::from(*attempt))));
-                (peer.expected, peer.gap) = (0, false);
+                peer.expected = 0;
             }
             Input::Received(agent, stream, message)
                 if message.run == self.run
@@ -163,7 +160,6 @@ impl Watch {
                 if peer.expected > message.sequence {
                     return;
                 }
-                peer.gap |= peer.expected > 0 && message.sequence > peer.expected;
                 peer.expected = message.sequence.saturating_add(1);
                 peer.hears(now.mono, &message.body, last, timed);
             }
@@ -176,12 +172,6 @@ impl Watch {
                     (*since, *count) = (now.mono, 0);
                 }
                 *count += 1;
-            }
-            Input::Persisted { agent, sequence } | Input::PersistFailed { agent, sequence, .. } => {
-                let peer = self.agents.of(*agent);
-                peer.writing.remove(sequence);
-                peer.refused |= matches!(input, Input::PersistFailed { .. });
-                peer.written = now.mono;
             }
             Input::Interrupt if self.over_by.is_some() => {
                 self.over_by = self.over_by.max(Some(now.mono.after(self.timeouts.abort_wait)));
@@ -234,11 +224,12 @@ impl Watch {
                         peer.wait = Some((Wait::FirstStatistics, instant));
                         peer.stage_over = Some(instant.after(duration));
                     }
+                    Control::Acknowledge { sequence } => peer.acknowledged(now.mono, *sequence),
                     _ => {}
                 }
             }
-            Output::Persist(agent, message) => {
-                self.agents.of(*agent).writing.insert(message.sequence);
+            Output::Persist(agent, message) if matches!(message.body, Report::Running(_)) => {
+                self.agents.of(*agent).unacknowledged.insert(message.sequence);
             }
             Output::Finish(_) => self.over_by = None,
             _ => {}
@@ -312,10 +303,12 @@ impl Peer {
                 self.wait = Some((Wait::Answer, now));
                 self.heard = Some(now);
             }
-            AgentState::CollectingStats => {
+            AgentState::CollectingStats if self.measures => {
                 self.wait = None;
                 self.interval = Some(now);
             }
+            // All its intervals were lost: the stage is over, and what follows is waited for.
+            AgentState::CollectingStats => {}
             _ => self.wait = None,
         }
     }
@@ -336,14 +329,34 @@ impl Peer {
             }
             Report::StageDone(totals) => {
                 self.interval = None;
+                self.measures = false;
                 let next = totals.stage as usize + 1;
                 let answer =
                     next == last || (self.state == AgentState::ConfigSent && timed(next) == Some(true));
                 self.wait = answer.then_some((Wait::Answer, now));
             }
-            Report::Running(_) => self.interval = self.interval.map(|_| now),
+            Report::Running(_) => {
+                self.interval = self.interval.map(|_| now);
+                self.measures = true;
+            }
             _ => {}
         }
+    }
+
+    /// It may send no intervals: that none come is the controller's own doing, or its journal's.
+    fn holds_back(&self) -> bool {
+        self.unacknowledged.len() >= UNACKNOWLEDGED
+    }
+
+    /// Whoever was held back may send again from now on.
+    fn acknowledged(&mut self, now: Mono, sequence: u64) {
+        if self.holds_back() {
+            self.interval = self.interval.map(|_| now);
+            if let Some((Wait::FirstStatistics, since)) = &mut self.wait {
+                *since = (*since).max(now);
+            }
+        }
+        self.unacknowledged = self.unacknowledged.split_off(&sequence.saturating_add(1));
     }
 
     fn judge(&mut self, now: Now, wake: &Wake, timeouts: &Timeouts) -> Verdict {
@@ -353,8 +366,7 @@ impl Peer {
         if self.attempts > ATTEMPTS {
             return Err(format!("makes attempt {} at a stream", self.attempts));
         }
-        let journal_is_slow = !self.writing.is_empty() || now.mono < self.written.after(timeouts.hung + PACE);
-        let holds_back = journal_is_slow || self.refused || self.gap;
+        let holds_back = self.holds_back();
         let excused = |wait| wait == Wait::FirstStatistics && holds_back;
         if let Some((wait, since)) = self.wait.filter(|(wait, _)| !excused(*wait)) {
             let limit = wait.limit(timeouts);
