@@ -5,7 +5,7 @@ use crate::controller::{self, AgentSpec, Controller, Lead, Notice, Order, Outcom
 use crate::engine::{EngineCommand, EngineEvent, Epoch};
 use crate::machine::Machine;
 use crate::message::{
-    AgentIndex, AgentMessage, ControlMessage, Failure, Gone, Progress, Report, RunId, StreamId,
+    AgentIndex, AgentMessage, Control, ControlMessage, Failure, Gone, Progress, Report, RunId, StreamId,
 };
 use crate::plan::{Outline, Policy, StageOutline, Timeouts};
 use crate::stats::{Cell, Interval, Operation, StageTotals, Tally};
@@ -39,6 +39,10 @@ pub(crate) struct Host {
     pub(crate) cut: bool,
     /// It is gone: nothing is handled any more.
     pub(crate) dead: bool,
+    /// So many messages of this kind arrive as bytes that nobody can read.
+    pub(crate) garbles: Option<(fn(&Report) -> bool, u32)>,
+    /// It does not say what it keeps, and does not know that it may be asked for it, as older versions.
+    pub(crate) is_old: bool,
     /// Its engine says nothing any more.
     pub(crate) engine_hangs: bool,
     /// Its engine refuses the configuration.
@@ -73,6 +77,32 @@ pub(crate) struct Harness {
     order: u64,
     open: BTreeSet<StreamId>,
     streams: u64,
+}
+
+impl Host {
+    fn as_it_understands(&self, mut message: ControlMessage) -> ControlMessage {
+        if let Control::Ping(ping) = &mut message.body
+            && self.is_old
+        {
+            ping.again_from = None;
+        }
+        message
+    }
+
+    fn as_it_arrives(&mut self, mut message: AgentMessage) -> AgentMessage {
+        if self.is_old {
+            message.kept_before = None;
+        }
+        if let Some((which, left)) = &mut self.garbles
+            && *left > 0
+            && which(&message.body)
+        {
+            *left -= 1;
+            let (run, body) = (RunId(0), Report::Undecodable { detail: "unknown status 77".to_owned() });
+            return AgentMessage { run, sequence: 0, kept_before: None, body, ..message };
+        }
+        message
+    }
 }
 
 pub(crate) fn outline(stages: &[(&str, Option<u64>)]) -> Outline {
@@ -115,6 +145,8 @@ impl Harness {
             refuses: false,
             cut: false,
             dead: false,
+            garbles: None,
+            is_old: false,
             engine_hangs: false,
             rejects: None,
             began: Vec::new(),
@@ -229,11 +261,13 @@ impl Harness {
         match happening {
             Happening::ToAgent(index, stream, message) => {
                 if self.open.contains(&stream) && !self.hosts[index].cut {
+                    let message = self.hosts[index].as_it_understands(message);
                     self.agent_gets(index, agent::Input::Received(stream, message));
                 }
             }
             Happening::ToController(index, stream, message) => {
                 if self.open.contains(&stream) && !self.hosts[index].cut {
+                    let message = self.hosts[index].as_it_arrives(message);
                     self.controller_gets(controller::Input::Received(agent_index(index), stream, message));
                 }
             }

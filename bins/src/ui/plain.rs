@@ -199,8 +199,14 @@ mod tests {
         let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
         let mut plain = Plain::writing(outline, false, Vec::new());
         for (second, agent) in [(1, 0), (2, 1), (7, 0)] {
-            let message =
-                AgentMessage { run: RUN, session: Session(1), sequence: 0, stamp: Mono(0), body: report() };
+            let message = AgentMessage {
+                run: RUN,
+                session: Session(1),
+                sequence: 0,
+                stamp: Mono(0),
+                kept_before: None,
+                body: report(),
+            };
             plain.input(at(second), &Input::Received(AgentIndex(agent), StreamId(1), message));
         }
         String::from_utf8(plain.out).unwrap()

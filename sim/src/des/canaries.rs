@@ -52,6 +52,7 @@ pub const CANARIES: &[Canary] = &[
     canary("double_count", "a repeated interval counts again", &["counted_once"]),
     canary("early_acknowledgement", "an interval is acknowledged before it is on disk", &["acknowledged"]),
     canary("gap", "acknowledged past a gap", &["acknowledged"]),
+    canary("send_again", "what did not arrive is not sent again", &["liveness"]),
     canary("refused_write", "what the disk refused is acknowledged later", &["acknowledged"]),
     canary("pending", "the totals overtake intervals that were held back", &["counted_once"]),
     canary("unacknowledged", "an agent keeps any number of intervals", &["memory"]),

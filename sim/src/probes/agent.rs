@@ -50,7 +50,7 @@ pub const AGENT: &[Probe] = &[
     probe("future_ping", "an echo from the future renews the lease", || {
         let mut bench = Bench::configured(&[("execute", true)]);
         let newest = Some(bench.now.mono.after(Duration::from_secs(1_000)));
-        bench.hear(Control::Ping(Ping { number: 0, stamp: Mono(0), newest }));
+        bench.hear(Control::Ping(Ping { number: 0, stamp: Mono(0), newest, again_from: None }));
         bench.pass(Duration::from_secs(70));
         bench.machine.status().state == StateName::Error
     }),
