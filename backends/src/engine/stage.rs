@@ -19,6 +19,8 @@ use std::sync::mpsc::{Sender, channel};
 
 /// The fact that names the first corrupt object.
 const CORRUPT: &str = "corrupt";
+/// The fact that says what clean-up has left.
+const LEFT: &str = "left behind";
 /// A thread's counts of an interval are waited for so long, at most.
 const LATE_MAX: u64 = 50_000_000;
 /// The stage looks around this often at least …
@@ -517,6 +519,11 @@ impl Stage {
                 fact("objects", progress.objects.to_string());
                 fact("bytes", progress.bytes.to_string());
             }
+        }
+        if let (StageKind::Cleanup { .. }, Some(left)) =
+            (&self.prepared.plan.stages[self.index].kind, self.prepared.left.told())
+        {
+            fact(LEFT, left);
         }
         if let Some(corruption) = self.control.corruption() {
             fact(CORRUPT, corruption.to_owned());
