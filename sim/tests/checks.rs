@@ -11,6 +11,7 @@ const CONSTANTS: &[(&str, &str)] = &[
     ("agent ABSENCE", "agent_absence"),
     ("agent CONFIRM", "confirm"),
     ("agent GRACE", "absence"),
+    ("agent LEAVE", "leave"),
     ("agent START_AHEAD_MAX", "far_start"),
     ("agent UNACKNOWLEDGED", "unacknowledged"),
     ("agent WAITING_STREAMS", "waiting_streams"),
