@@ -336,7 +336,12 @@ impl Stage {
     fn look_for_counts(&self) {
         let missing =
             |thread: &Thread| thread.shared.counted.load(Ordering::Relaxed).saturating_sub(thread.counted);
-        let missing = self.threads.iter().filter(|thread| !thread.drained).map(missing);
+        // What a thread counted that is stuck since the warm-up would be in no result.
+        let measured_from = self.timeline.map_or(0, |timeline| timeline.measured_from());
+        let measured = |thread: &&Thread| {
+            !thread.drained && thread.shared.settled.load(Ordering::Relaxed) >= measured_from
+        };
+        let missing = self.threads.iter().filter(measured).map(missing);
         let missing: Vec<_> = missing.filter(|&missing| missing > 0).collect();
         if missing.is_empty() || self.control.halted() {
             return;
@@ -375,6 +380,8 @@ impl Stage {
     fn look_at_the_end(&self, now: u64) {
         let limit = self.prepared.plan.errors.operation_timeout;
         let held = self.threads.iter().filter_map(|thread| thread.shared.held_for(now)).max();
+        // While this process stood still, nobody could have seen it end.
+        let held = held.map(|held| held.min(now.saturating_sub(self.returned)));
         if held.is_some_and(|held| held > nanos(limit)) && !self.control.halted() {
             self.control.fail(Failure::new(
                 FailureClass::Timeout,
