@@ -186,7 +186,7 @@ pub(super) struct Sampling {
 /// After so long without an interval an agent that was started has failed, though it answers: it may still be setting
 /// up, and that is as long as it may hang later. Who does not answer is silent.
 pub(super) fn first_limit(timeouts: &Timeouts) -> Duration {
-    timeouts.hung.max(timeouts.first_stats + timeouts.ping * timeouts.ping_tries)
+    timeouts.hung.max(timeouts.first_stats.saturating_add(timeouts.ping.saturating_mul(timeouts.ping_tries)))
 }
 
 /// How often an agent is pinged.

@@ -73,7 +73,6 @@ pub const CANARIES: &[Canary] = &[
     canary("exit_precedence", "an earlier cause outranks Ctrl-C", &["exit_code"]),
     canary("min_alive", "any number of agents may fail", &["exit_code"]),
     canary("flood", "any number of invalid messages is borne", &["deadlines"]),
-    canary("completed_early", "COMPLETED is believed before all stages are done", &["transitions", "panic"]),
     canary("retries", "connecting is tried for ever", &["deadlines"]),
     canary("late_stream", "a stream of an attempt that was given up is used", &["transitions", "panic"]),
 ];

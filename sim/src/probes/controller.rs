@@ -151,6 +151,12 @@ pub const CONTROLLER: &[Probe] = &[
         bench.say(0, Report::Ready { unix: Unix(0) });
         bench.told("READY before the stages before it are done") == 1
     }),
+    probe("completed_early", "COMPLETED is believed before all stages are done", || {
+        let mut bench = Bench::started();
+        bench.say(0, running(0));
+        bench.say(0, Report::Completed { totals: Vec::new() });
+        bench.told("COMPLETED before all stages are done") == 1
+    }),
     probe("unstarted", "what is measured before Start counts", || {
         let mut bench = Bench::ready(1);
         let before = bench.journalled;

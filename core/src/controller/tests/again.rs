@@ -2,11 +2,11 @@
 
 use super::started;
 use crate::controller::{AgentEnd, ExitCode, Label, Outcome};
-use crate::harness::{Harness, order, outline};
+use crate::harness::{Harness, Which, order, outline};
 use crate::message::Report;
 
 /// Two agents prepare and measure for 120 s; so many messages of this kind of the first are garbled.
-fn garbled(which: fn(&Report) -> bool, count: u32) -> (Harness, Outcome) {
+fn garbled(which: Which, count: u32) -> (Harness, Outcome) {
     let mut harness = Harness::of(order(&outline(&[("prepare", None), ("execute", Some(120))]), 2));
     harness.hosts[0].garbles = Some((which, count));
     harness.begin();
@@ -14,7 +14,7 @@ fn garbled(which: fn(&Report) -> bool, count: u32) -> (Harness, Outcome) {
     (harness, outcome)
 }
 
-const KINDS: [fn(&Report) -> bool; 7] = [
+const KINDS: [Which; 7] = [
     |body| matches!(body, Report::Accepted(_)),
     |body| matches!(body, Report::Preparing(_)),
     |body| matches!(body, Report::StageDone(_)),
