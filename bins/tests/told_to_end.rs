@@ -8,8 +8,8 @@ use iobench::results::Record;
 use rustix::fs::{CWD, FileType, mknodat};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
-use support::{Agent, Place, Process, controller, files, interval_of, iobench, journalled, until};
+use std::time::{Duration, Instant};
+use support::{Agent, Place, Process, controller, files, held, interval_of, iobench, journalled, until};
 
 const LONG: Duration = Duration::from_secs(90);
 
@@ -23,12 +23,17 @@ fn puts(place: &Place, seconds: u32) -> PathBuf {
 
 /// `iobench run` of a file; `shell`: what a shell does before it becomes that run.
 fn run_here(place: &Place, shell: &str, file: &Path) -> Process {
+    run_telling(place, shell, file, Stdio::piped())
+}
+
+/// The same with its standard output anywhere.
+fn run_telling(place: &Place, shell: &str, file: &Path, stdout: impl Into<Stdio>) -> Process {
     let results = place.path().join("results");
     std::fs::create_dir(&results).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{shell} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_iobench"), "run"]);
     command.arg(file).arg("--results").arg(results);
-    Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    Process::start(command.stdout(stdout).stderr(Stdio::piped()))
 }
 
 /// The results directory, once it is there.
@@ -102,6 +107,27 @@ fn two_signals_end_a_controller_whose_agent_and_disk_both_hang() {
     assert_eq!(code, 3, "{stdout}{stderr}");
     assert!(stdout.starts_with("ABORTED"), "{stdout}");
     assert!(pipe.exists() && results.join("RUNNING").exists(), "nobody waited for it");
+}
+
+#[test]
+fn a_summary_that_nobody_reads_holds_a_run_only_until_it_is_told_to_end() {
+    let place = Place::new();
+    let (_unread, full) = held();
+    let mut run = run_telling(&place, "", &puts(&place, 1), full);
+    let results = begun(&place);
+    let is_written = || results.join("summary.json").exists() && !results.join("RUNNING").exists();
+    until("the results", LONG, is_written);
+    assert!(run.child.try_wait().unwrap().is_none(), "its summary is not read");
+    // At the moment between its run and its summary it does not listen.
+    let patience = Instant::now() + LONG;
+    while run.child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < patience, "it goes on");
+        run.signal("INT");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (code, _, stderr) = run.end(LONG);
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stderr.contains("told to end before anybody had read all of standard output"), "{stderr}");
 }
 
 #[test]

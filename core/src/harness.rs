@@ -1,11 +1,15 @@
 //! Steps one controller and its agents on virtual time: no sockets, no threads, every message delivered by hand.
 
+mod table;
+
+pub(crate) use table::{Table, assert_documented};
+
 use crate::agent::{self, Agent, KeptRun};
 use crate::controller::{self, AgentSpec, Controller, Lead, Notice, Order, Outcome};
 use crate::engine::{EngineCommand, EngineEvent, Epoch};
 use crate::machine::Machine;
 use crate::message::{
-    AgentIndex, AgentMessage, ControlMessage, Failure, Gone, Progress, Report, RunId, StreamId,
+    AgentIndex, AgentMessage, Control, ControlMessage, Failure, Gone, Progress, Report, RunId, StreamId,
 };
 use crate::plan::{Outline, Policy, StageOutline, Timeouts};
 use crate::stats::{Cell, Interval, Operation, StageTotals, Tally};
@@ -28,6 +32,9 @@ enum Happening {
     Persisted(usize, u64),
 }
 
+/// Some of the messages of an agent.
+pub(crate) type Which = fn(&Report) -> bool;
+
 /// One agent with its modelled engine, clock and faults.
 pub(crate) struct Host {
     pub(crate) machine: Agent,
@@ -39,6 +46,10 @@ pub(crate) struct Host {
     pub(crate) cut: bool,
     /// It is gone: nothing is handled any more.
     pub(crate) dead: bool,
+    /// So many messages of this kind arrive as bytes that nobody can read.
+    pub(crate) garbles: Option<(Which, u32)>,
+    /// It does not say what it keeps, and does not know that it may be asked for it, as older versions.
+    pub(crate) is_old: bool,
     /// Its engine says nothing any more.
     pub(crate) engine_hangs: bool,
     /// Its engine refuses the configuration.
@@ -73,6 +84,32 @@ pub(crate) struct Harness {
     order: u64,
     open: BTreeSet<StreamId>,
     streams: u64,
+}
+
+impl Host {
+    fn as_it_understands(&self, mut message: ControlMessage) -> ControlMessage {
+        if let Control::Ping(ping) = &mut message.body
+            && self.is_old
+        {
+            ping.again_from = None;
+        }
+        message
+    }
+
+    fn as_it_arrives(&mut self, mut message: AgentMessage) -> AgentMessage {
+        if self.is_old {
+            message.kept_before = None;
+        }
+        if let Some((which, left)) = &mut self.garbles
+            && *left > 0
+            && which(&message.body)
+        {
+            *left -= 1;
+            let (run, body) = (RunId(0), Report::Undecodable { detail: "unknown status 77".to_owned() });
+            return AgentMessage { run, sequence: 0, kept_before: None, body, ..message };
+        }
+        message
+    }
 }
 
 pub(crate) fn outline(stages: &[(&str, Option<u64>)]) -> Outline {
@@ -115,6 +152,8 @@ impl Harness {
             refuses: false,
             cut: false,
             dead: false,
+            garbles: None,
+            is_old: false,
             engine_hangs: false,
             rejects: None,
             began: Vec::new(),
@@ -229,11 +268,13 @@ impl Harness {
         match happening {
             Happening::ToAgent(index, stream, message) => {
                 if self.open.contains(&stream) && !self.hosts[index].cut {
+                    let message = self.hosts[index].as_it_understands(message);
                     self.agent_gets(index, agent::Input::Received(stream, message));
                 }
             }
             Happening::ToController(index, stream, message) => {
                 if self.open.contains(&stream) && !self.hosts[index].cut {
+                    let message = self.hosts[index].as_it_arrives(message);
                     self.controller_gets(controller::Input::Received(agent_index(index), stream, message));
                 }
             }
@@ -534,60 +575,4 @@ fn tally(count: u64) -> Tally {
 
 pub(crate) fn agent_index(index: usize) -> AgentIndex {
     AgentIndex(u32::try_from(index).expect("few agents in tests"))
-}
-
-/// What happens in which state, grouped for reading.
-#[derive(Default)]
-pub(crate) struct Table {
-    states: Vec<(&'static str, Vec<Effect>)>,
-}
-
-/// What inputs do, and which inputs do it.
-type Effect = (String, Vec<&'static str>);
-
-impl Table {
-    pub(crate) fn add(&mut self, state: &'static str, input: &'static str, effect: String) {
-        if self.states.last().is_none_or(|(last, _)| *last != state) {
-            self.states.push((state, Vec::new()));
-        }
-        let (_, effects) = self.states.last_mut().expect("just pushed");
-        match effects.iter_mut().find(|(known, _)| *known == effect) {
-            Some((_, inputs)) => inputs.push(input),
-            None => effects.push((effect, vec![input])),
-        }
-    }
-
-    /// Markdown: a section a state, a row an effect.
-    fn render(&self) -> String {
-        let mut text = String::new();
-        for (state, effects) in &self.states {
-            text += &format!("\n### {state}\n\n| input | effect |\n|---|---|\n");
-            for (effect, inputs) in effects {
-                text += &format!("| {} | {effect} |\n", inputs.join(" · "));
-            }
-        }
-        text
-    }
-}
-
-const BEGIN: &str = "<!-- generated: what follows is made from the machine by a test -->\n";
-const END: &str = "\n<!-- end of generated -->";
-
-/// Compares a table with what stands between the marks of a document; with `UPDATE_DOCS` set, writes it there.
-pub(crate) fn assert_documented(file: &str, document: &str, table: &Table) {
-    let (before, rest) = document.split_once(BEGIN).expect("the document has the mark");
-    let (found, after) = rest.split_once(END).expect("the document has the end mark");
-    let wanted = table.render();
-    if found == wanted {
-        return;
-    }
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let path = format!("{}/../docs/{file}", env!("CARGO_MANIFEST_DIR"));
-        #[expect(clippy::disallowed_methods, reason = "a test writes the document that describes the code")]
-        std::fs::write(path, format!("{before}{BEGIN}{wanted}{END}{after}")).expect("docs can be written");
-        return;
-    }
-    panic!(
-        "docs/{file} does not say what the machine does; run this test with UPDATE_DOCS=1. It should be:\n{wanted}"
-    );
 }

@@ -131,6 +131,9 @@ pub struct Ping {
     pub stamp: Mono,
     /// The newest of the agent's own stamps that the controller has received: what renews the lease.
     pub newest: Option<Mono>,
+    /// Something did not arrive: the agent is to send again what it keeps from this message on, counted as in
+    /// [`AgentMessage::kept_before`].
+    pub again_from: Option<u64>,
 }
 
 /// From an agent to the controller.
@@ -144,6 +147,9 @@ pub struct AgentMessage {
     pub sequence: u64,
     /// The agent's monotonic clock when it was sent; the controller echoes the newest.
     pub stamp: Mono,
+    /// How many messages of the session that [are kept](Report::is_kept) were sent before this one: by this the
+    /// controller finds what did not arrive. `None`: the agent's version does not say.
+    pub kept_before: Option<u64>,
     /// What it says.
     pub body: Report,
 }
@@ -193,6 +199,13 @@ pub enum Report {
 }
 
 impl Report {
+    /// Kept by the agent until it is acknowledged, and sent again when it did not arrive. Progress and answers to pings
+    /// are followed by newer ones.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !matches!(self, Self::Preparing(_) | Self::Acknowledge(_) | Self::Undecodable { .. })
+    }
+
     /// The terminal messages: nothing follows them in a session.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
@@ -201,7 +214,7 @@ impl Report {
 }
 
 /// The answer to a [`Ping`]; with the controller's receive stamp it makes one clock sample.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Pong {
     /// The Ping's number.
     pub number: u64,

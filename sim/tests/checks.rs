@@ -11,10 +11,12 @@ const CONSTANTS: &[(&str, &str)] = &[
     ("agent ABSENCE", "agent_absence"),
     ("agent CONFIRM", "confirm"),
     ("agent GRACE", "absence"),
+    ("agent LEAVE", "leave"),
     ("agent START_AHEAD_MAX", "far_start"),
     ("agent UNACKNOWLEDGED", "unacknowledged"),
     ("agent WAITING_STREAMS", "waiting_streams"),
     ("controller CATCH_UP", "catch_up"),
+    ("controller COPIES", "copies"),
     ("controller DRIFT_NS_PER_MS", "drift"),
     ("controller FRESH", "old_samples"),
     ("controller HANG_UP", "hang_up"),
@@ -30,6 +32,7 @@ const CONSTANTS: &[(&str, &str)] = &[
     ("controller RETRY_AFTER", "retries"),
     ("controller SAMPLES", "samples"),
     ("controller SLOW_ROUND_TRIP", "never_warn"),
+    ("controller TRIES", "tries"),
 ];
 
 /// Functions that refuse something, each with the mutants of its refusals in the order of the source.
@@ -54,8 +57,10 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ("controller pong", &["stamps"]),
     ("controller preparing", &["other_progress"]),
     ("controller ready", &["early_ready"]),
-    // Undecodable; of another run; gone back; whatever a verdict says.
-    ("controller received", &["undecodable", "run", "double_count", "flood"]),
+    // Whatever a verdict says.
+    ("controller heard", &["flood"]),
+    // Undecodable; of another run; gone back.
+    ("controller received", &["undecodable", "run", "double_count"]),
     ("controller running", &["unstarted"]),
     ("controller stage_done", &["other_stage"]),
 ];

@@ -79,6 +79,7 @@ fn s05_an_agent_hangs_in_the_workload() {
 #[test]
 fn s06_an_agent_sends_invalid_messages() {
     agents::an_agent_sends_invalid_messages();
+    agents::an_agent_is_asked_again_for_what_nobody_could_read();
 }
 
 /// In any phase: ABORT to all, up to 5 s for last statistics, labelled aborted, exit 3; the second time at once.

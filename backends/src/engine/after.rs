@@ -3,12 +3,17 @@
 use super::control::Control;
 use super::prepared::Prepared;
 use super::seat::Seat;
+use super::validate::is_file;
 use crate::error::StorageError;
 use crate::executor::ObjectId;
+use crate::file::leftover;
 use crate::storage::Storage;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Entry, Fsync, PoolId, StageKind};
 use iobench_core::stats::{ErrorClass, Operation, Recorder};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Dropping the cache ends after this time, whatever is left: the others wait with their start.
@@ -124,7 +129,12 @@ fn remove_directories(seat: &Seat, ids: &[PoolId], recorder: &mut Recorder) {
         if prepared.empty_before.contains(directory) {
             return false;
         }
-        match held(seat, seat.clock.now(), || storage.rmdir(directory)) {
+        let mut removed = held(seat, seat.clock.now(), || storage.rmdir(directory));
+        let is_full = removed.as_ref().is_err_and(|error| error.class() == ErrorClass::Exists);
+        if is_full && remove_temporaries(seat, directory) {
+            removed = held(seat, seat.clock.now(), || storage.rmdir(directory));
+        }
+        match removed {
             Ok(()) => true,
             Err(error) => match error.class() {
                 ErrorClass::NotFound => true,
@@ -150,6 +160,10 @@ fn remove_directories(seat: &Seat, ids: &[PoolId], recorder: &mut Recorder) {
             remove(&name);
         }
         let mut base = keys.base();
+        if base.is_empty() {
+            // It stays, unless it was made for this run.
+            remove_temporaries(seat, base);
+        }
         while let Some(directory) = base.strip_suffix(b"/").filter(|directory| !directory.is_empty()) {
             if !remove(directory) {
                 break;
@@ -159,6 +173,22 @@ fn remove_directories(seat: &Seat, ids: &[PoolId], recorder: &mut Recorder) {
     }
     if prepared.target_is_ours {
         remove(b"");
+    }
+}
+
+/// Removes what puts of this run could not; whether there was anything.
+fn remove_temporaries(seat: &Seat, directory: &[u8]) -> bool {
+    let plan = &seat.prepared.plan;
+    if !is_file(plan) || !plan.file.rename {
+        return false;
+    }
+    let path = Path::new(&plan.target.path).join(OsStr::from_bytes(directory));
+    match leftover::remove_own(&path) {
+        Ok(removed) => removed > 0,
+        Err(error) => {
+            tracing::warn!("temporary files of this run are left in {}: {error}", path.display());
+            false
+        }
     }
 }
 

@@ -144,6 +144,8 @@ pub(super) struct Shared {
     pub(super) entered: AtomicU64,
     /// Operations that it has counted, whether or not it has handed the counts over.
     pub(super) counted: AtomicU64,
+    /// When it last counted any, nanoseconds.
+    pub(super) settled: AtomicU64,
     /// Objects done in an untimed stage …
     pub(super) objects: AtomicU64,
     /// … and their bytes, with what has been transferred of those that are not done.

@@ -2,6 +2,7 @@
 
 use super::dataset::Dataset;
 use super::validate::is_file;
+use crate::file::leftover;
 use crate::storage::Storage;
 use iobench_core::message::{Failure, FailureClass};
 use iobench_core::plan::{Detail, Entry, Plan, PoolId, StageKind};
@@ -56,6 +57,18 @@ pub(super) fn look_at_puts(
         told.push(format!("`{name}` exists: objects of such names are overwritten{removed}"));
     }
     Ok(told)
+}
+
+/// What killed processes have left where the run writes.
+pub(super) fn look_at_leftovers(plan: &Plan) -> Vec<String> {
+    if !is_file(plan) {
+        return Vec::new();
+    }
+    let base = |pool: PoolId| plan.pools.get(usize::from(pool.0)).map_or("", |pool| pool.base.as_str());
+    let bases: BTreeSet<_> = changed(plan).into_iter().map(base).collect();
+    let directories =
+        bases.into_iter().map(|base| Path::new(&plan.target.path).join(base.trim_end_matches('/')));
+    directories.flat_map(|directory| leftover::tell_of_the_dead(&directory)).collect()
 }
 
 /// The place of an object that has a name which the pool will use.

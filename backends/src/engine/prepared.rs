@@ -7,7 +7,8 @@ use iobench_core::plan::{Entry, Plan, Share, StageKind};
 use iobench_core::stats::Operation;
 use iobench_core::time::nanos;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// When its time is over, a timed stage waits so long for its threads, nanoseconds. Nobody waits for an answer to a
 /// stop then, so this has nothing to do with `timeouts.abort`.
@@ -28,6 +29,30 @@ pub(super) struct Prepared {
     pub(super) target_is_ours: bool,
     /// Directories that were there and empty when the run was validated.
     pub(super) empty_before: BTreeSet<Vec<u8>>,
+    pub(super) left: Left,
+}
+
+/// What clean-up finds under names of the run and leaves, as the run does not write objects of such sizes.
+#[derive(Default)]
+pub(super) struct Left {
+    objects: AtomicU64,
+    first: OnceLock<String>,
+}
+
+impl Left {
+    /// Notes one.
+    pub(super) fn add(&self, place: impl FnOnce() -> String) {
+        self.first.get_or_init(place);
+        self.objects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For a person, if there is anything.
+    pub(super) fn told(&self) -> Option<String> {
+        let (objects, first) = (self.objects.load(Ordering::Relaxed), self.first.get()?);
+        Some(format!(
+            "{objects} objects such as `{first}` were left, as the run writes none of their size: an interrupted put may have made them; look at them, and remove them by hand"
+        ))
+    }
 }
 
 impl Prepared {

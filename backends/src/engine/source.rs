@@ -344,7 +344,13 @@ impl Endless {
             let own =
                 |name: &[u8]| keys.index_of(name).filter(|key| key % self.share.count == self.share.index);
             let objects = page.objects.iter().filter_map(|(name, size)| Some((name, size, own(name)?)));
-            let objects = objects.filter(|(name, size, _)| fits(name, **size));
+            let objects = objects.filter(|(name, size, _)| {
+                let fits = fits(name, **size);
+                if !fits {
+                    self.prepared.left.add(|| storage.place(name));
+                }
+                fits
+            });
             let objects = objects.map(|(_, _, key)| (Operation::Delete, key));
             let directories = page
                 .directories

@@ -19,6 +19,8 @@ use std::sync::mpsc::{Sender, channel};
 
 /// The fact that names the first corrupt object.
 const CORRUPT: &str = "corrupt";
+/// The fact that says what clean-up has left.
+const LEFT: &str = "left behind";
 /// A thread's counts of an interval are waited for so long, at most.
 const LATE_MAX: u64 = 50_000_000;
 /// The stage looks around this often at least …
@@ -334,7 +336,12 @@ impl Stage {
     fn look_for_counts(&self) {
         let missing =
             |thread: &Thread| thread.shared.counted.load(Ordering::Relaxed).saturating_sub(thread.counted);
-        let missing = self.threads.iter().filter(|thread| !thread.drained).map(missing);
+        // What a thread counted that is stuck since the warm-up would be in no result.
+        let measured_from = self.timeline.map_or(0, |timeline| timeline.measured_from());
+        let measured = |thread: &&Thread| {
+            !thread.drained && thread.shared.settled.load(Ordering::Relaxed) >= measured_from
+        };
+        let missing = self.threads.iter().filter(measured).map(missing);
         let missing: Vec<_> = missing.filter(|&missing| missing > 0).collect();
         if missing.is_empty() || self.control.halted() {
             return;
@@ -373,6 +380,8 @@ impl Stage {
     fn look_at_the_end(&self, now: u64) {
         let limit = self.prepared.plan.errors.operation_timeout;
         let held = self.threads.iter().filter_map(|thread| thread.shared.held_for(now)).max();
+        // While this process stood still, nobody could have seen it end.
+        let held = held.map(|held| held.min(now.saturating_sub(self.returned)));
         if held.is_some_and(|held| held > nanos(limit)) && !self.control.halted() {
             self.control.fail(Failure::new(
                 FailureClass::Timeout,
@@ -517,6 +526,11 @@ impl Stage {
                 fact("objects", progress.objects.to_string());
                 fact("bytes", progress.bytes.to_string());
             }
+        }
+        if let (StageKind::Cleanup { .. }, Some(left)) =
+            (&self.prepared.plan.stages[self.index].kind, self.prepared.left.told())
+        {
+            fact(LEFT, left);
         }
         if let Some(corruption) = self.control.corruption() {
             fact(CORRUPT, corruption.to_owned());

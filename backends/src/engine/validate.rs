@@ -2,7 +2,7 @@
 
 use super::advice::advice;
 use super::dataset::Dataset;
-use super::prepared::Prepared;
+use super::prepared::{Left, Prepared};
 use super::{connect, foreign, preflight};
 use crate::backend::{Backend, UringProbe};
 use crate::host::{self, Mount};
@@ -52,10 +52,12 @@ pub(super) fn validate(
     let files = preflight::check_resources(&plan, &dataset, threads)?;
     let mut capabilities = capabilities(&plan, &dataset, &backend);
     capabilities.warnings.extend(foreign::look_at_puts(&plan, &dataset, &**backend.storage())?);
+    capabilities.warnings.extend(foreign::look_at_leftovers(&plan));
     let prepared = Prepared {
         empty_before: empty_directories(&plan, &**backend.storage()),
         target_is_ours: is_file(&plan) && !Path::new(&plan.target.path).exists(),
         dataset: Arc::new(dataset),
+        left: Left::default(),
         backend,
         threads,
         files,

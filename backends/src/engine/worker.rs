@@ -217,7 +217,13 @@ impl Worker {
                     self.start(slot, task);
                 }
                 Feed::Failed(operation, fault, pool) => self.count_failure(operation, fault, pool),
-                Feed::Looked => self.seat.shared.step(),
+                // There may be any number of pages without anything to do.
+                Feed::Looked => {
+                    self.seat.shared.step();
+                    if self.seat.control.halted() {
+                        return;
+                    }
+                }
                 Feed::Waiting => return,
                 Feed::Later => {
                     self.seat.shared.step();
@@ -292,6 +298,7 @@ impl Worker {
         }
         self.endpoint = None;
         self.done = done;
+        self.seat.shared.settled.store(now, Ordering::Relaxed);
         self.seat.shared.counted.store(self.counted, Ordering::Relaxed);
     }
 

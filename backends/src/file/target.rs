@@ -108,11 +108,16 @@ impl FileTarget {
 }
 
 fn temporary_stem() -> String {
+    format!("{}-{}", temporary_host(), std::process::id())
+}
+
+/// What this host is called in temporary names.
+pub(crate) fn temporary_host() -> String {
     let names = rustix::system::uname();
     // FNV-1a: only to tell hosts apart.
     let hash = |hash: u32, &byte: &u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     let host = names.nodename().to_bytes().iter().fold(0x811c_9dc5, hash);
-    format!("{host:08x}-{}", std::process::id())
+    format!("{host:08x}")
 }
 
 /// The directory that a path is in.

@@ -21,11 +21,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::sync::watch;
 use tonic::transport::Server;
 use tracing::{error, info, warn};
 
 /// So long a disk may take at the end to keep what no controller has confirmed.
 const KEEPING: Duration = Duration::from_secs(10);
+/// … and no longer than this if it is told to end once more.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// Generate the load of benchmark runs on this host
 #[derive(Parser, Debug)]
@@ -88,7 +91,11 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
     let inbox = Inbox::default();
     // It stops its run and tells its controller first.
     let told: Local<Event> = inbox.local();
-    when_told_to_end(move || told.send(Event::Shutdown))?;
+    let (count, times) = watch::channel(0_u32);
+    when_told_to_end(move || {
+        count.send_modify(|times| *times += 1);
+        told.send(Event::Shutdown);
+    })?;
     let keeper = {
         let state = state.clone();
         Keeper::start(move |now, run| keep(&state, now, &run))
@@ -116,14 +123,24 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         () = drive::agent::run(Agent::new(), inbox, ports) => Ok(()),
         served = serving => served.context("the server ended"),
     };
-    if !keeper.finish_within(KEEPING).await {
+    if !keeper.finish_within(KEEPING, told_twice(times)).await {
         error!(
-            "results that no controller confirmed are not kept: {} takes longer than {} s; look at that disk",
+            "results that no controller confirmed are not kept: {} has not answered in time (at most {} s, {} s after a second signal); look at that disk",
             state.display(),
-            KEEPING.as_secs()
+            KEEPING.as_secs(),
+            HURRY.as_secs()
         );
     }
     ended
+}
+
+/// Ends a moment after a person who was told that the process ends has told it once more.
+async fn told_twice(mut times: watch::Receiver<u32>) {
+    if times.wait_for(|&times| times > 1).await.is_err() {
+        // Nobody is left who could tell.
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(HURRY).await;
 }
 
 fn server_tls(cli: &Cli) -> Option<ServerTls> {

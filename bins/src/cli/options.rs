@@ -1,6 +1,6 @@
 //! Options that several commands share.
 
-use super::output::{complain, print, tell, warn};
+use super::output::{complain, print_unless_told, tell, warn};
 use super::{REJECTED, output};
 use crate::grpc::tls::ClientTls;
 use crate::report;
@@ -109,9 +109,9 @@ pub(super) fn show(finished: anyhow::Result<Finished>, json: bool) -> ExitCode {
     match finished {
         Ok(finished) => {
             let printed = if json {
-                print(&report::json(&finished.results))
+                print_unless_told(report::json(&finished.results))
             } else if finished.directory.is_some() || finished.failure.is_some() {
-                print(&finished.text)
+                print_unless_told(finished.text.clone())
             } else {
                 // Why a run ended before anything was measured was said when it did.
                 true

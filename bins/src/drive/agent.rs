@@ -205,7 +205,14 @@ mod tests {
         let Some(Input::Opened(id)) = opened else { panic!("{opened:?}") };
         for sequence in 0..2 {
             let body = Report::Aborted { reason: String::new(), totals: Vec::new() };
-            let message = AgentMessage { run: RUN, session: Session(1), sequence, stamp: Mono(0), body };
+            let message = AgentMessage {
+                run: RUN,
+                session: Session(1),
+                sequence,
+                stamp: Mono(0),
+                kept_before: None,
+                body,
+            };
             assert!(edge.execute(at(0), Output::Send(id, message)).is_continue());
         }
     }

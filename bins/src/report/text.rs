@@ -20,6 +20,9 @@ const STUCK: &str = "stuck operations";
 /// So many endpoints fit on a screen.
 const ENDPOINTS_SHOWN: usize = 8;
 
+/// The fact in which an engine says what clean-up has left.
+const LEFT: &str = "left behind";
+
 /// The fact in which an engine names the first object that was not what was written.
 const CORRUPT: &str = "corrupt";
 
@@ -357,6 +360,9 @@ fn remarks(out: &mut String, results: &Results) {
             if let Some((_, corrupt)) = part.totals.facts.iter().find(|(name, _)| name == CORRUPT) {
                 let agent = results.agent_id(part.agent);
                 line!(out, "CORRUPT: agent {agent}, {}: {corrupt}", stage.name);
+            }
+            if let Some((_, left)) = part.totals.facts.iter().find(|(name, _)| name == LEFT) {
+                line!(out, "warning: {}, {}: {left}", results.agent_id(part.agent), stage.name);
             }
             if let Some((_, stuck)) = part.totals.facts.iter().find(|(name, _)| name == STUCK) {
                 let agent = results.agent_id(part.agent);

@@ -39,10 +39,16 @@ impl Keeper {
         self.queue.clone()
     }
 
-    /// Waits until every run is dealt with, but not for ever: `false` when time was up. All queues are gone by then.
-    pub async fn finish_within(self, limit: Duration) -> bool {
+    /// Waits until every run is dealt with, but not for ever, nor when somebody has had enough: `false` when time was
+    /// up. All queues are gone by then.
+    pub async fn finish_within(self, limit: Duration, enough: impl Future<Output = ()>) -> bool {
         drop(self.queue);
-        matches!(tokio::time::timeout(limit, self.done).await, Ok(Ok(())))
+        tokio::select! {
+            biased;
+            done = self.done => done.is_ok(),
+            () = enough => false,
+            () = tokio::time::sleep(limit) => false,
+        }
     }
 }
 
@@ -58,6 +64,7 @@ mod tests {
     use super::*;
     use crate::results::testing::at;
     use iobench_core::message::RunId;
+    use std::future::{pending, ready};
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     fn run(number: u128) -> KeptRun {
@@ -93,8 +100,15 @@ mod tests {
         }
         assert!(!queue.keep(at(0), run(99)), "more than that is not held");
         drop(queue);
-        assert!(!keeper.finish_within(Duration::from_secs(10)).await);
+        assert!(!keeper.finish_within(Duration::from_secs(10), pending()).await);
         drop(answer);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_is_left_when_somebody_has_had_enough() {
+        let (keeper, _begins, _answer) = held();
+        assert!(keeper.queue().keep(at(0), run(0)));
+        assert!(!keeper.finish_within(Duration::from_secs(86_400), ready(())).await);
     }
 
     #[tokio::test]
@@ -102,7 +116,7 @@ mod tests {
         let (keeper, begins, answer) = held();
         assert!((0..5).all(|number| keeper.queue().keep(at(0), run(number))));
         drop(answer);
-        assert!(keeper.finish_within(Duration::from_secs(60)).await);
+        assert!(keeper.finish_within(Duration::from_secs(60), pending()).await);
         assert_eq!(begins.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     }
 }

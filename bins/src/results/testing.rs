@@ -77,6 +77,7 @@ impl Agent {
             session: Session(1),
             sequence: self.sequence,
             stamp: self.clock(second),
+            kept_before: None,
             body,
         };
         self.sequence += 1;

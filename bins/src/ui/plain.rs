@@ -232,8 +232,14 @@ mod tests {
         let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
         let mut plain = Plain::writing(outline, 2, false, Vec::new());
         for (second, agent) in [(1, 0), (2, 1), (7, 0)] {
-            let message =
-                AgentMessage { run: RUN, session: Session(1), sequence: 0, stamp: Mono(0), body: report() };
+            let message = AgentMessage {
+                run: RUN,
+                session: Session(1),
+                sequence: 0,
+                stamp: Mono(0),
+                kept_before: None,
+                body: report(),
+            };
             plain.input(at(second), &Input::Received(AgentIndex(agent), StreamId(1), message));
         }
         String::from_utf8(plain.out).unwrap()
@@ -273,6 +279,7 @@ mod tests {
                 session: Session(1),
                 sequence: 0,
                 stamp: Mono(0),
+                kept_before: Some(0),
                 body: Report::Accepted(Box::new(capabilities)),
             };
             plain.input(at(1), &Input::Received(AgentIndex(index as u32), StreamId(1), message));

@@ -36,7 +36,9 @@ pub(super) struct Claim {
     sequence: u64,
     /// The sequence number of the last message.
     sent: Option<u64>,
-    /// Intervals sent and not acknowledged, oldest first.
+    /// How many messages that are kept were sent.
+    kept: u64,
+    /// What is kept: sent and not acknowledged, oldest first.
     unacknowledged: VecDeque<AgentMessage>,
     /// What is measured but not sent, because too much is unacknowledged.
     pending: Option<Box<Interval>>,
@@ -65,6 +67,7 @@ impl Claim {
             repeated: 0,
             sequence: 0,
             sent: None,
+            kept: 0,
             unacknowledged: VecDeque::new(),
             pending: None,
         }
@@ -131,6 +134,14 @@ impl Claim {
         true
     }
 
+    /// Sends again what is kept from there on: one of these messages did not arrive.
+    pub(super) fn send_again(&self, from: u64, out: &mut VecDeque<Output>) {
+        let missing = self.unacknowledged.iter().filter(|message| message.kept_before >= Some(from));
+        if !self.gone {
+            out.extend(missing.map(|message| Output::Send(self.stream, message.clone())));
+        }
+    }
+
     /// A stage is over: what is pending of it goes out before its totals.
     pub(super) fn stage_done(&mut self, now: Now, totals: StageTotals, out: &mut VecDeque<Output>) {
         if !mutant("pending") {
@@ -149,7 +160,7 @@ impl Claim {
         }
     }
 
-    /// Says how the run ended, and keeps that message with the unacknowledged ones.
+    /// Says how the run ended.
     pub(super) fn terminal(&mut self, now: Now, ending: Option<Ending>, out: &mut VecDeque<Output>) {
         self.flush_pending(now, out);
         let totals = self.totals.clone();
@@ -158,8 +169,7 @@ impl Claim {
             Some(Ending::Failed(failure)) => Report::Error { failure, totals },
             Some(Ending::Aborted(reason)) => Report::Aborted { reason, totals },
         };
-        let message = self.emit(now, body, out);
-        self.unacknowledged.push_back(message);
+        self.emit(now, body, out);
     }
 
     /// Whether the controller holds everything up to the terminal message.
@@ -169,7 +179,8 @@ impl Claim {
 
     /// What no controller has confirmed; `None` if nothing was ever measured, so that there is nothing to keep.
     pub(super) fn keep(&self) -> Option<Box<KeptRun>> {
-        let measured = !self.totals.is_empty() || self.unacknowledged.len() > 1;
+        let measured = !self.totals.is_empty() || self.intervals() > 0;
+        let counts = |body: &Report| matches!(body, Report::Running(_)) || body.is_terminal();
         measured.then(|| {
             Box::new(KeptRun {
                 run: self.run,
@@ -178,13 +189,24 @@ impl Claim {
                 yaml: self.configure.yaml.clone(),
                 overrides: self.configure.overrides.clone(),
                 seed: self.configure.seed,
-                messages: self.unacknowledged.iter().cloned().collect(),
+                messages: self
+                    .unacknowledged
+                    .iter()
+                    .filter(|message| counts(&message.body))
+                    .cloned()
+                    .collect(),
             })
         })
     }
 
     fn has_room(&self) -> bool {
-        self.unacknowledged.len() < UNACKNOWLEDGED || mutant("unacknowledged")
+        self.intervals() < UNACKNOWLEDGED || mutant("unacknowledged")
+    }
+
+    /// Intervals sent and not acknowledged.
+    fn intervals(&self) -> usize {
+        let is_interval = |message: &&AgentMessage| matches!(message.body, Report::Running(_));
+        self.unacknowledged.iter().filter(is_interval).count()
     }
 
     fn flush_pending(&mut self, now: Now, out: &mut VecDeque<Output>) {
@@ -197,23 +219,26 @@ impl Claim {
         if self.is_exhausted() {
             return;
         }
-        let message = self.emit(now, Report::Running(interval), out);
-        self.unacknowledged.push_back(message);
+        self.emit(now, Report::Running(interval), out);
     }
 
-    fn emit(&mut self, now: Now, body: Report, out: &mut VecDeque<Output>) -> AgentMessage {
+    fn emit(&mut self, now: Now, body: Report, out: &mut VecDeque<Output>) {
         let message = AgentMessage {
             run: self.run,
             session: self.session,
             sequence: self.sequence,
             stamp: now.mono,
+            kept_before: Some(self.kept),
             body,
         };
         self.sent = Some(self.sequence);
         self.sequence = self.sequence.saturating_add(1);
-        if !self.gone {
-            out.push_back(Output::Send(self.stream, message.clone()));
+        if message.body.is_kept() {
+            self.kept += 1;
+            self.unacknowledged.push_back(message.clone());
         }
-        message
+        if !self.gone {
+            out.push_back(Output::Send(self.stream, message));
+        }
     }
 }

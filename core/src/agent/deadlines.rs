@@ -93,11 +93,7 @@ impl Agent {
                 let message = "the engine did not end the stage in time";
                 self.fail(now, Failure::new(FailureClass::Internal, message, "please report this"));
             }
-            State::Stopping(_, ending, _) => {
-                let ending = ending.clone();
-                self.unstopped = Some(self.epoch);
-                self.terminal(now, Some(ending));
-            }
+            State::Stopping(..) => self.give_up_engine(now),
             State::Ended(..) => self.settle(),
             State::Idle | State::ConfigReceived(..) | State::Ready(..) | State::Running(..) => {}
         }

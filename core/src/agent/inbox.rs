@@ -68,7 +68,7 @@ impl Agent {
     ) {
         let (run, session) = whom.unwrap_or_default();
         let body = Report::Error { failure, totals: Vec::new() };
-        let message = AgentMessage { run, session, sequence: 0, stamp: now.mono, body };
+        let message = AgentMessage { run, session, sequence: 0, stamp: now.mono, kept_before: Some(0), body };
         self.out.push_back(Output::Send(stream, message));
         self.out.push_back(Output::Close(stream));
         self.waiting.remove(&stream);
@@ -221,10 +221,15 @@ impl Agent {
     }
 
     fn ping(&mut self, now: Now, ping: Ping) {
-        if matches!(self.state, State::Ended(..)) {
+        let ended = matches!(self.state, State::Ended(..));
+        let Some(claim) = self.state.claim_mut() else { return };
+        // Before the answer, which then proves that all of it was sent; also after the last word, which may be missing.
+        if let Some(from) = ping.again_from.filter(|_| !mutant("send_again")) {
+            claim.send_again(from, &mut self.out);
+        }
+        if ended {
             return;
         }
-        let Some(claim) = self.state.claim_mut() else { return };
         match ping.newest {
             Some(newest) if newest > now.mono && !mutant("future_ping") => {
                 self.invalid("Ping echoes a stamp from the future");

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(crate) const ABSENCE: Duration = Duration::from_secs(1);
 /// What every peer is given after our own absence before it is judged.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// A process that is told to end gives its engine no longer than this, whatever the run says.
+const LEAVE: Duration = Duration::from_secs(10);
 /// A terminal message is to be acknowledged within this.
 const CONFIRM: Duration = Duration::from_secs(10);
 
@@ -184,6 +186,7 @@ impl Agent {
         self.enter(State::Idle);
     }
 
+    /// The process is told to end: the run stops, and its controller is told. Told once more it waits for nobody.
     pub(super) fn shutdown(&mut self, now: Now) {
         let again = std::mem::replace(&mut self.shutting_down, true);
         for stream in self.waiting.keys().copied().collect::<Vec<_>>() {
@@ -191,8 +194,24 @@ impl Agent {
         }
         if matches!(self.state, State::ConfigReceived(..) | State::Ready(..) | State::Running(..)) {
             self.fail(now, shutting_down());
-        } else if again {
+        }
+        if let State::Stopping(_, _, deadline) = &mut self.state
+            && !mutant("leave")
+        {
+            *deadline = (*deadline).min(now.mono.after(LEAVE));
+        }
+        if again {
+            self.give_up_engine(now);
             self.settle();
+        }
+    }
+
+    /// An engine that does not stop is not waited for any longer: the last word leaves without its totals.
+    pub(super) fn give_up_engine(&mut self, now: Now) {
+        if let State::Stopping(_, ending, _) = &self.state {
+            let ending = ending.clone();
+            self.unstopped = Some(self.epoch);
+            self.terminal(now, Some(ending));
         }
     }
 

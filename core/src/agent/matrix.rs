@@ -77,7 +77,7 @@ fn inputs(harness: &Harness) -> Vec<(&'static str, Vec<Input>)> {
     let engine = |event| vec![Input::Engine(epoch, event)];
     let failure = || Failure::new(FailureClass::Storage, "it failed", "");
     let totals = || Box::new(StageTotals { stage: next, ..StageTotals::default() });
-    let ping = |newest| Control::Ping(Ping { number: 3, stamp: Mono(5), newest });
+    let ping = |newest, again_from| Control::Ping(Ping { number: 3, stamp: Mono(5), newest, again_from });
     let abort = || Control::Abort { reason: "the user".into() };
     let c = |body| vec![control(harness, body)];
     vec![
@@ -107,8 +107,9 @@ fn inputs(harness: &Harness) -> Vec<(&'static str, Vec<Input>)> {
                 at: Some(crate::message::StartAt { mono: Mono(now.0 + 301 * SECOND), ..in_a_while(now) }),
             }),
         ),
-        ("Ping", c(ping(Some(now)))),
-        ("Ping with a stamp from the future", c(ping(Some(Mono(now.0 + 1))))),
+        ("Ping", c(ping(Some(now), None))),
+        ("Ping that asks for all that is kept", c(ping(Some(now), Some(0)))),
+        ("Ping with a stamp from the future", c(ping(Some(Mono(now.0 + 1)), None))),
         ("Acknowledge of the newest message", c(Control::Acknowledge { sequence: newest(harness) })),
         ("Acknowledge of a message that was never sent", c(Control::Acknowledge { sequence: 1 << 40 })),
         ("Abort", c(abort())),

@@ -87,6 +87,50 @@ fn an_engine_that_is_dead_is_not_waited_for_and_not_called_stuck() {
     }
 }
 
+/// An agent that measures, with an engine that never stops and a run that would wait for it for a day.
+fn endless() -> Harness {
+    let mut order = order(&outline(&[("execute", Some(100))]), 1);
+    order.outline.timeouts.abort = Duration::from_secs(86_400);
+    let mut harness = Harness::of(order);
+    harness.begin();
+    harness.run_until("load", |h| !h.hosts[0].began.is_empty());
+    harness.run_for(5);
+    harness.hosts[0].engine_hangs = true;
+    harness
+}
+
+#[test]
+fn a_process_that_is_told_to_end_does_so_however_long_the_run_would_wait_for_its_engine() {
+    let mut harness = endless();
+    harness.agent_gets(0, Input::Shutdown);
+    harness.run_for(9);
+    assert!(!harness.hosts[0].exited, "the engine has its time");
+    harness.run_for(2);
+    assert!(harness.hosts[0].exited);
+    assert!(harness.finish().agents[0].reason.contains("the agent process is ending"));
+}
+
+#[test]
+fn a_process_that_is_told_to_end_twice_waits_for_nobody() {
+    for cut in [false, true] {
+        let mut harness = endless();
+        harness.hosts[0].cut = cut;
+        harness.agent_gets(0, Input::Shutdown);
+        assert!(!harness.hosts[0].exited);
+        harness.agent_gets(0, Input::Shutdown);
+        assert_eq!((harness.hosts[0].exited, harness.hosts[0].kept.len()), (true, 1), "results are kept");
+    }
+}
+
+#[test]
+fn a_process_that_is_told_to_end_ends_also_when_nobody_confirms_its_results() {
+    let mut harness = endless();
+    harness.hosts[0].cut = true;
+    harness.agent_gets(0, Input::Shutdown);
+    harness.run_for(21);
+    assert_eq!((harness.hosts[0].exited, harness.hosts[0].kept.len()), (true, 1));
+}
+
 #[test]
 fn looking_at_the_storage_may_take_as_long_as_the_controller_waits_for_it() {
     let mut order = order(&outline(&[("execute", Some(5))]), 1);

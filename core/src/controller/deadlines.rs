@@ -3,7 +3,7 @@
 use super::machine::Controller;
 use super::outcome::ExitCode;
 use super::port::Level;
-use super::roster::{Setup, Step, Wait, Work};
+use super::roster::{Setup, Step, Wait, Work, first_limit};
 use super::state::RunState;
 use crate::message::Control;
 use crate::mutants::mutant;
@@ -81,10 +81,13 @@ impl Controller {
                     seconds(untimed.moved)
                 )
             }
-            Step::StartSent { at, since, .. }
-                if late(*since, timeouts.first_stats) && !peer.delivery.is_holding_back() =>
+            Step::StartSent { at, since, asked: true, .. }
+                if late(*since, first_limit(&timeouts)) && !peer.delivery.is_holding_back() =>
             {
-                format!("has sent no statistics for {} s after the start", seconds(*at))
+                format!(
+                    "answers, but has sent no statistics for {} s after the start; look at its log, and restart it",
+                    seconds(*at)
+                )
             }
             Step::Collecting(Work::Timed { heard, .. })
                 if late(*heard, timeouts.hung) && !peer.delivery.is_holding_back() =>
@@ -102,12 +105,34 @@ impl Controller {
             Step::Collecting(Work::EndDue(since)) if late(*since, timeouts.progress) => {
                 format!("has not said COMPLETED for {} s", seconds(*since))
             }
+            Step::StartSent { at, since, asked: false, .. }
+                if late(*since, timeouts.first_stats) && !peer.delivery.is_holding_back() =>
+            {
+                let waited = seconds(*at);
+                self.ask_for_first(now, index, waited);
+                return None;
+            }
             Step::ConfigSent(Setup::Waiting) | Step::Ready | Step::StartSent { .. } | Step::Collecting(_) => {
                 return self.probe(now, index).map(|reason| (ExitCode::TimedOut, reason));
             }
             Step::Connecting { .. } | Step::ConfigSent(_) | Step::Over { .. } => return None,
         };
         Some((ExitCode::TimedOut, reason))
+    }
+
+    /// An agent from which no interval came in time is asked: it may still be setting up, or have been stopped.
+    fn ask_for_first(&mut self, now: Now, index: usize, waited: u64) {
+        let limit = first_limit(&self.order.outline.timeouts).as_secs();
+        let peer = &mut self.peers[index];
+        if let Step::StartSent { asked, .. } = &mut peer.step {
+            *asked = true;
+        }
+        let text = format!(
+            "agent {} has sent no statistics for {waited} s after the start: it is asked, and given up if it does not answer, or sends none within {limit} s",
+            peer.name()
+        );
+        self.notice(Level::Warning, Some(index), text);
+        self.ping(now, index);
     }
 
     /// A silent agent is pinged; if it does not answer, it is given up.

@@ -1,9 +1,10 @@
 //! What agents say.
 
+use super::delivery::Arrival;
 use super::machine::{Controller, agent_index};
 use super::outcome::{AgentEnd, ExitCode, Skew};
 use super::port::{Level, Output};
-use super::roster::{Setup, Step, Work};
+use super::roster::{Request, Setup, Step, Work};
 use super::state::RunState;
 use crate::message::{
     AgentIndex, AgentMessage, Capabilities, Failure, FailureClass, Pong, Progress, Report, StreamId,
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// Round trips above this are worth a warning.
 const SLOW_ROUND_TRIP: Duration = Duration::from_secs(1);
+/// An agent is asked so often for what is missing before it is given up.
+const TRIES: u32 = 3;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a message was, beside what it said.
@@ -42,25 +45,59 @@ impl Controller {
             && !mutant("undecodable")
         {
             let why = format!("undecodable: {detail}");
-            return self.invalid(now, index, sequence, &why);
+            self.invalid(now, index, sequence, &why);
+            return self.ask_again(now, index);
         }
         if !refused && ((message.run != run && !mutant("run")) || message.session != link.session) {
             return self.invalid(now, index, sequence, "it belongs to another run or session");
         }
-        if !peer.delivery.receive(sequence) {
+        let arrival = peer.delivery.receive(&message);
+        if arrival == Arrival::GoneBack {
             return self.invalid(now, index, sequence, "its sequence number has gone back");
         }
         link.heard = now.mono;
         link.probe = None;
         link.newest = link.newest.max(Some(message.stamp));
-        let verdict =
-            if peer.is_over() { self.late(now, index, message) } else { self.body(now, index, message) };
+        link.request.heard(&message, arrival, peer.delivery.lacks());
+        if peer.delivery.lacks() {
+            self.ask_again(now, index);
+        }
+        if arrival == Arrival::InOrder {
+            self.heard(now, index, message);
+        }
+        self.schedule(index);
+    }
+
+    /// A message that counts.
+    fn heard(&mut self, now: Now, index: usize, message: AgentMessage) {
+        let sequence = message.sequence;
+        let is_over = self.peers[index].is_over();
+        let verdict = if is_over { self.late(now, index, message) } else { self.body(now, index, message) };
         match verdict {
             Verdict::Taken => {}
             Verdict::Repeated => self.repeated(index, sequence),
             Verdict::Invalid(why) => self.invalid(now, index, sequence, why),
         }
-        self.schedule(index);
+    }
+
+    /// Something that the agent keeps may be missing, or is: it shall send that again. Its answer to the ping that asks
+    /// proves that it has.
+    fn ask_again(&mut self, now: Now, index: usize) {
+        let Some(link) = self.peers[index].link.as_mut().filter(|link| link.closing.is_none()) else {
+            return;
+        };
+        if link.request.ping.is_some() {
+            return;
+        }
+        if link.request.tries < TRIES || mutant("tries") {
+            link.request = Request { ping: Some(link.pings), tries: link.request.tries + 1 };
+            self.ping(now, index);
+        } else if !self.peers[index].is_over() && self.state != RunState::CollectingResults {
+            let reason = format!(
+                "sends a message that cannot be read, although it was asked for it {TRIES} times more; is its version ours?"
+            );
+            self.fail(now, index, ExitCode::Rejected, &reason);
+        }
     }
 
     fn body(&mut self, now: Now, index: usize, message: AgentMessage) -> Verdict {

@@ -56,8 +56,12 @@ fn inputs(harness: &Harness) -> Vec<(&'static str, Input)> {
     let now = harness.now;
     let stage = peer.done;
     let agent = agent_index(0);
-    let whole =
-        |run, session, sequence, body| AgentMessage { run, session, sequence, stamp: Mono(now), body };
+    let taken = peer.delivery.taken();
+    let counted = |run, session, sequence, kept_before, body| {
+        let kept_before = Some(kept_before);
+        AgentMessage { run, session, sequence, stamp: Mono(now), kept_before, body }
+    };
+    let whole = |run, session, sequence, body| counted(run, session, sequence, taken, body);
     let says = |body| Input::Received(agent, stream, whole(RunId(7), session, 1 << 40, body));
     let failure = |class| Report::Error { failure: Failure::new(class, "it failed", ""), totals: Vec::new() };
     let ready = || Report::Ready { unix: Unix(0) };
@@ -89,6 +93,10 @@ fn inputs(harness: &Harness) -> Vec<(&'static str, Input)> {
         ("ABORTED", says(Report::Aborted { reason: "told to".into(), totals: Vec::new() })),
         ("ACKNOWLEDGE", says(Report::Acknowledge(pong(20)))),
         ("ACKNOWLEDGE whose stamps contradict themselves", says(Report::Acknowledge(pong(19)))),
+        (
+            "RUNNING behind a message that is missing",
+            Input::Received(agent, stream, counted(RunId(7), session, 1 << 40, taken + 1, interval(stage))),
+        ),
         ("an undecodable message", says(Report::Undecodable { detail: "?".into() })),
         (
             "a message of another run",
@@ -116,7 +124,14 @@ fn inputs(harness: &Harness) -> Vec<(&'static str, Input)> {
 fn gone_back(harness: &Harness, stream: StreamId, session: Session) -> Input {
     let body = Report::Ready { unix: Unix(0) };
     let sequence = harness.controller.peers[0].delivery.newest().unwrap_or(0);
-    let message = AgentMessage { run: RunId(7), session, sequence, stamp: Mono(harness.now), body };
+    let message = AgentMessage {
+        run: RunId(7),
+        session,
+        sequence,
+        stamp: Mono(harness.now),
+        kept_before: Some(0),
+        body,
+    };
     Input::Received(agent_index(0), stream, message)
 }
 

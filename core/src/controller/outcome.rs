@@ -215,7 +215,7 @@ fn agent_outcome(peer: &Peer, planned: u64) -> AgentOutcome {
         planned,
         invalid: peer.invalid,
         merged: peer.merged,
-        missing: peer.delivery.missing,
+        missing: peer.delivery.missing(),
     }
 }
 

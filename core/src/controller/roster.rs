@@ -1,7 +1,7 @@
 //! One entry for each agent: where it is, how it is reached, what it has delivered.
 
 use super::clock::{Estimate, Samples};
-use super::delivery::Delivery;
+use super::delivery::{Arrival, Delivery};
 use super::outcome::AgentEnd;
 use super::port::AgentSpec;
 use super::state::AgentState;
@@ -66,6 +66,8 @@ pub(super) enum Step {
         /// When the stage must be over, though no interval may have come: the agent sends none while we owe it
         /// acknowledgements.
         until: Mono,
+        /// No interval came in time, and it was asked.
+        asked: bool,
     },
     /// Intervals have arrived.
     Collecting(Work),
@@ -143,6 +145,8 @@ pub(super) struct Link {
     pub(super) pings: u64,
     /// It is silent: pings tried, and how long for an answer to the last.
     pub(super) probe: Option<(u32, Mono)>,
+    /// It is asked to send something again.
+    pub(super) request: Request,
     /// Its clock is being sampled.
     pub(super) sampling: Option<Sampling>,
     /// How often its samples became too old before the coming start.
@@ -151,12 +155,40 @@ pub(super) struct Link {
     pub(super) closing: Option<Mono>,
 }
 
+/// To send again what may not have arrived.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Request {
+    /// The first ping that asked, as long as it may be answered.
+    pub(super) ping: Option<u64>,
+    /// How often it was asked for the message that is missing now.
+    pub(super) tries: u32,
+}
+
+impl Request {
+    /// An answer to the ping, or to a later one, comes behind all that was sent again.
+    pub(super) fn heard(&mut self, message: &AgentMessage, arrival: Arrival, lacks: bool) {
+        let answered =
+            |asked: &mut u64| matches!(&message.body, Report::Acknowledge(pong) if pong.number >= *asked);
+        let answered = self.ping.take_if(answered).is_some();
+        let got_on = message.body.is_kept() && arrival == Arrival::InOrder;
+        if got_on || (answered && !lacks) {
+            self.tries = 0;
+        }
+    }
+}
+
 /// The series of pings before a start.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Sampling {
     pub(super) left: u32,
     pub(super) tries: u32,
     pub(super) until: Mono,
+}
+
+/// After so long without an interval an agent that was started has failed, though it answers: it may still be setting
+/// up, and that is as long as it may hang later. Who does not answer is silent.
+pub(super) fn first_limit(timeouts: &Timeouts) -> Duration {
+    timeouts.hung.max(timeouts.first_stats.saturating_add(timeouts.ping.saturating_mul(timeouts.ping_tries)))
 }
 
 /// How often an agent is pinged.
@@ -175,6 +207,7 @@ impl Link {
             next_ping: now.after(period),
             pings: 0,
             probe: None,
+            request: Request::default(),
             sampling: None,
             renewals: 0,
             closing: None,
@@ -250,8 +283,8 @@ impl Peer {
             }
             Step::Over { .. } => return None,
             Step::ConfigSent(Setup::Waiting) | Step::Ready | Step::Collecting(Work::Waiting) => None,
-            Step::StartSent { since, until, .. } => {
-                let first = since.after(timeouts.first_stats);
+            Step::StartSent { since, until, asked, .. } => {
+                let first = since.after(if *asked { first_limit(timeouts) } else { timeouts.first_stats });
                 Some(if self.delivery.is_holding_back() { *until } else { first.min(*until) })
             }
             Step::Collecting(Work::Timed { heard, until, .. }) => {

@@ -116,8 +116,12 @@ impl Controller {
 
     pub(super) fn ping(&mut self, now: Now, index: usize) {
         let period = ping_period(&self.order.outline.timeouts);
-        let Some(link) = &mut self.peers[index].link else { return };
-        let ping = Ping { number: link.pings, stamp: now.mono, newest: link.newest };
+        let Peer { link: Some(link), delivery, .. } = &mut self.peers[index] else { return };
+        let again_from = link.request.ping.map(|_| delivery.taken());
+        if again_from.is_some() {
+            delivery.asked_again();
+        }
+        let ping = Ping { number: link.pings, stamp: now.mono, newest: link.newest, again_from };
         link.pings += 1;
         link.next_ping = now.mono.after(period);
         self.send(index, Control::Ping(ping));
@@ -182,7 +186,7 @@ impl Controller {
         let at_theirs = clock.map(|clock| StartAt { mono: at.shifted(offset(clock)), unix });
         let duration = self.order.outline.stages[stage as usize].timed.unwrap_or_default();
         let until = at.after(duration).after(self.order.outline.timeouts.hung);
-        self.enter_agent(index, Step::StartSent { stage, at, since: at, until });
+        self.enter_agent(index, Step::StartSent { stage, at, since: at, until, asked: false });
         self.send(index, Control::Start { stage, at: at_theirs });
     }
 

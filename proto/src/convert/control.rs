@@ -72,7 +72,12 @@ impl From<wire::StartAt> for StartAt {
 
 impl From<wire::Ping> for Ping {
     fn from(wire: wire::Ping) -> Self {
-        Self { number: wire.number, stamp: Mono(wire.stamp_ns), newest: wire.newest_ns.map(Mono) }
+        Self {
+            number: wire.number,
+            stamp: Mono(wire.stamp_ns),
+            newest: wire.newest_ns.map(Mono),
+            again_from: wire.again_from,
+        }
     }
 }
 
@@ -134,6 +139,11 @@ impl From<StartAt> for wire::StartAt {
 
 impl From<Ping> for wire::Ping {
     fn from(ping: Ping) -> Self {
-        Self { number: ping.number, stamp_ns: ping.stamp.0, newest_ns: ping.newest.map(|mono| mono.0) }
+        Self {
+            number: ping.number,
+            stamp_ns: ping.stamp.0,
+            newest_ns: ping.newest.map(|mono| mono.0),
+            again_from: ping.again_from,
+        }
     }
 }

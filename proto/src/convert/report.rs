@@ -27,6 +27,7 @@ impl Framed for AgentMessage {
             session: Session(wire.session),
             sequence: wire.sequence,
             stamp: Mono(wire.stamp_ns),
+            kept_before: wire.kept_before,
             body,
         };
         (message, bad)
@@ -136,6 +137,7 @@ impl From<AgentMessage> for wire::AgentMessage {
             session: message.session.0,
             sequence: message.sequence,
             stamp_ns: message.stamp.0,
+            kept_before: message.kept_before,
             status: body.as_ref().map_or(Status::Unspecified, status).into(),
             body,
         }

@@ -40,11 +40,9 @@ fn control() -> impl Strategy<Value = Control> {
         configure().prop_map(|configure| Control::Configure(Box::new(configure))),
         any::<u32>().prop_map(|stage| Control::Begin { stage }),
         (any::<u32>(), option::of(start_at)).prop_map(|(stage, at)| Control::Start { stage, at }),
-        (any::<u64>(), mono(), option::of(mono())).prop_map(|(number, stamp, newest)| Control::Ping(Ping {
-            number,
-            stamp,
-            newest
-        })),
+        (any::<u64>(), mono(), option::of(mono()), option::of(any::<u64>())).prop_map(
+            |(number, stamp, newest, again_from)| Control::Ping(Ping { number, stamp, newest, again_from })
+        ),
         any::<u64>().prop_map(|sequence| Control::Acknowledge { sequence }),
         text().prop_map(|reason| Control::Abort { reason }),
         any::<u64>().prop_map(|sequence| Control::Attach { sequence }),
@@ -66,12 +64,13 @@ fn configure() -> impl Strategy<Value = Configure> {
 }
 
 pub(super) fn agent_message() -> impl Strategy<Value = AgentMessage> {
-    (any::<u128>(), any::<u64>(), any::<u64>(), mono(), report()).prop_map(
-        |(run, session, sequence, stamp, body)| AgentMessage {
+    (any::<u128>(), any::<u64>(), any::<u64>(), mono(), option::of(any::<u64>()), report()).prop_map(
+        |(run, session, sequence, stamp, kept_before, body)| AgentMessage {
             run: RunId(run),
             session: Session(session),
             sequence,
             stamp,
+            kept_before,
             body,
         },
     )

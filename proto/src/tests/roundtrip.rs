@@ -19,7 +19,14 @@ pub(super) fn frame<M: Message>(message: M) -> Vec<u8> {
 }
 
 pub(super) fn from_agent(body: Report) -> AgentMessage {
-    AgentMessage { run: RunId(7), session: Session(1), sequence: 4, stamp: Mono(5), body }
+    AgentMessage {
+        run: RunId(7),
+        session: Session(1),
+        sequence: 4,
+        stamp: Mono(5),
+        kept_before: Some(2),
+        body,
+    }
 }
 
 pub(super) fn from_controller(body: Control) -> ControlMessage {

@@ -61,7 +61,7 @@ fn answer(message: ControlMessage) -> AgentMessage {
 }
 
 fn ping(number: u64) -> ControlMessage {
-    from_controller(Control::Ping(Ping { number, stamp: Mono(1), newest: None }))
+    from_controller(Control::Ping(Ping { number, stamp: Mono(1), newest: None, again_from: None }))
 }
 
 fn pong(number: u64) -> Pong {

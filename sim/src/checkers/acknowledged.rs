@@ -1,4 +1,4 @@
-//! What is acknowledged is safe on disk, and nothing is acknowledged past a gap, except by a terminal message.
+//! What is acknowledged is safe on disk, and nothing is acknowledged past a message that is missing.
 
 use super::{Checker, PerHost, Seen, Verdict};
 use iobench_core::controller::{Input, Output};
@@ -19,12 +19,9 @@ struct Agent {
     session: Session,
     /// Given to the journal, not yet on disk.
     writing: BTreeSet<u64>,
-    /// The next sequence number if nothing is missing.
-    expected: Option<u64>,
-    /// The last received before the first gap.
-    gap_after: Option<u64>,
-    /// The sequence number of the terminal message, once it is on disk.
-    terminal: Option<u64>,
+    /// Of the messages that an agent keeps: how many arrived with none missing, and the last one's sequence number.
+    whole: u64,
+    last: Option<u64>,
 }
 
 impl Checker for Acknowledged {
@@ -41,7 +38,10 @@ impl Checker for Acknowledged {
             Seen::ControllerInput(_, Input::Received(agent, stream, message)) => {
                 let run = self.run;
                 let agent = self.agents.of(*agent);
-                if agent.stream == Some(*stream) && message.run == run && message.session == agent.session {
+                let ours = message.run == run && message.session == agent.session;
+                // Who takes no Configure at all does not know whose stream it refuses.
+                let refusal = message.run == RunId::default() && message.body.is_terminal();
+                if agent.stream == Some(*stream) && (ours || refusal) {
                     agent.received(message);
                 }
             }
@@ -51,9 +51,6 @@ impl Checker for Acknowledged {
             Seen::Journalled(agent, message) => {
                 let agent = self.agents.of(*agent);
                 agent.writing.remove(&message.sequence);
-                if message.body.is_terminal() {
-                    agent.terminal = Some(message.sequence);
-                }
             }
             Seen::ControllerOutput(_, Output::Send(index, _, message)) => {
                 if let Control::Acknowledge { sequence } = message.body {
@@ -69,22 +66,19 @@ impl Checker for Acknowledged {
 
 impl Agent {
     fn received(&mut self, message: &AgentMessage) {
-        if self.expected.is_some_and(|next| message.sequence < next) {
-            return;
+        let before = message.kept_before.filter(|before| message.body.is_kept() && *before <= self.whole);
+        if let Some(before) = before {
+            self.whole += u64::from(before == self.whole);
+            self.last = self.last.max(Some(message.sequence));
         }
-        if let Some(expected) = self.expected.filter(|next| message.sequence > *next) {
-            self.gap_after = self.gap_after.or(expected.checked_sub(1));
-        }
-        self.expected = Some(message.sequence.saturating_add(1));
     }
 
     fn acknowledged(&self, sequence: u64) -> Verdict {
         if let Some(first) = self.writing.first().filter(|first| **first <= sequence) {
             return Err(format!("{sequence} is acknowledged, but {first} is not on disk"));
         }
-        let past_gap = self.gap_after.is_some_and(|gap| sequence > gap);
-        if past_gap && self.terminal != Some(sequence) {
-            return Err(format!("{sequence} is acknowledged past the gap after {:?}", self.gap_after));
+        if Some(sequence) > self.last {
+            return Err(format!("{sequence} is acknowledged past the gap after {:?}", self.last));
         }
         Ok(())
     }

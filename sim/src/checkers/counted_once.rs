@@ -5,7 +5,7 @@
 use super::{Checker, PerHost, Process, Seen, Verdict};
 use iobench_core::agent::Output as AgentOutput;
 use iobench_core::controller::{AgentEnd, ExitCode, Outcome, Output};
-use iobench_core::message::{AgentMessage, Report, RunId};
+use iobench_core::message::{AgentMessage, Report, RunId, Session};
 use iobench_core::stats::{Interval, StageTotals, Tally};
 use iobench_core::time::{Mono, nanos};
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ struct Sent {
     stage: u32,
     operations: u64,
     any: bool,
+    /// Its newest message: what was sent before is sent again.
+    newest: Option<(RunId, Session, u64)>,
 }
 
 /// What the controller has of an agent.
@@ -83,11 +85,21 @@ impl Checker for CountedOnce {
 impl CountedOnce {
     fn sent(&mut self, host: usize, message: &AgentMessage) -> Verdict {
         let sent = self.hosts.at(host);
+        if matches!(message.body, Report::Accepted(_) | Report::Running(_)) {
+            let this = (message.run, message.session, message.sequence);
+            let again = |newest: (RunId, Session, u64)| {
+                (newest.0, newest.1) == (message.run, message.session) && message.sequence <= newest.2
+            };
+            if sent.newest.is_some_and(again) {
+                return Ok(());
+            }
+            sent.newest = Some(this);
+        }
         match &message.body {
-            Report::Accepted(_) => *sent = Sent::default(),
+            Report::Accepted(_) => *sent = Sent { newest: sent.newest, ..Sent::default() },
             Report::Running(interval) => {
                 if !sent.any || sent.stage != interval.stage {
-                    *sent = Sent { stage: interval.stage, operations: 0, any: true };
+                    *sent = Sent { stage: interval.stage, operations: 0, any: true, newest: sent.newest };
                 }
                 sent.operations += measured(interval);
             }

@@ -64,7 +64,15 @@ fn longest(order: &Order, untimed: Duration, latency: Duration) -> Duration {
         Lead::Ahead(lead) => lead.max(latency * 8 + Duration::from_secs(1)).min(LEAD_MAX),
     };
     let stages = order.outline.stages.iter().map(|stage| match stage.timed {
-        Some(timed) => sampling + lead + timeouts.first_stats + timed + timeouts.hung,
+        Some(timed) => {
+            sampling
+                + lead
+                + timeouts.hung
+                + timeouts.first_stats
+                + timeouts.ping * timeouts.ping_tries
+                + timed
+                + timeouts.hung
+        }
         None => timeouts.progress + answer,
     });
     let ending = timeouts.progress + LAST_WRITES.max(timeouts.abort_wait);

@@ -63,13 +63,13 @@ impl Host {
     fn says(&mut self, output: &Output) -> Verdict {
         match output {
             Output::Send(_, message) => match &message.body {
-                Report::Running(_) => self.newest = Some(message.sequence),
+                Report::Running(_) => self.newest = self.newest.max(Some(message.sequence)),
                 Report::Completed { totals }
                 | Report::Error { totals, .. }
                 | Report::Aborted { totals, .. }
                     if !totals.is_empty() =>
                 {
-                    self.newest = Some(message.sequence);
+                    self.newest = self.newest.max(Some(message.sequence));
                 }
                 _ => {}
             },

@@ -29,8 +29,9 @@ impl Checker for Memory {
                 self.stages = order.outline.stages.len();
             }
             Seen::AgentSettled(host, _, machine) => {
-                // Unacknowledged intervals, two more a stage, the pending one, the terminal message, totals; streams.
-                let most = UNACKNOWLEDGED + 3 * self.stages + 2 + WAITING_STREAMS;
+                // Unacknowledged intervals, two more a stage, its end, and its totals; ACCEPTED, READY, the pending one, the
+                // terminal message; streams.
+                let most = UNACKNOWLEDGED + 4 * self.stages + 4 + WAITING_STREAMS;
                 if machine.held() > most {
                     return Err(format!("agent {host} holds {} things, more than {most}", machine.held()));
                 }

@@ -1,4 +1,4 @@
-//! Invariant 1: READY is sent exactly once for each agent and run.
+//! Invariant 1: READY is sent exactly once for each agent and run; sent again, it is the same message.
 
 use super::{Checker, PerHost, Process, Seen, Verdict};
 use iobench_core::agent::{Output, StateName};
@@ -8,7 +8,8 @@ use iobench_core::time::Mono;
 /// Counts READY.
 #[derive(Debug, Default)]
 pub(super) struct ReadyOnce {
-    hosts: PerHost<Option<RunId>>,
+    /// The run, and the message's number.
+    hosts: PerHost<Option<(RunId, u64)>>,
 }
 
 impl Checker for ReadyOnce {
@@ -23,7 +24,11 @@ impl Checker for ReadyOnce {
             }
             Seen::AgentOutput(host, _, Output::Send(_, message))
                 if matches!(message.body, Report::Ready { .. })
-                    && self.hosts.at(*host).replace(message.run) == Some(message.run) =>
+                    && self
+                        .hosts
+                        .at(*host)
+                        .replace((message.run, message.sequence))
+                        .is_some_and(|(run, number)| run == message.run && number != message.sequence) =>
             {
                 return Err(format!("agent {host} says READY twice in run {}", message.run));
             }

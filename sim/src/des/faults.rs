@@ -4,7 +4,7 @@
 //! never fails anyone. Harmless faults share an allowance, so that many short ones do not add up to a long one.
 
 use super::network::{DOWN, UP};
-use super::scenario::{Fault, Nanos, SECOND};
+use super::scenario::{Fault, Nanos, SECOND, Way};
 use super::world::{Event, World};
 use crate::checkers::Seen;
 use crate::coverage::Mark;
@@ -179,6 +179,12 @@ impl World<'_> {
                 all_timed || self.may_cost(PEERS, lasting + SECOND)
             }
             Fault::StallController { lasting } => self.may_cost(LEASE, lasting),
+            // One is sent again at once; of several, one ping after another may be unreadable.
+            Fault::Garble { host, way: Way::Up, count: 1 } => {
+                let garbles =
+                    |it: &&(Nanos, Fault)| matches!(it.1, Fault::Garble { host: other, .. } if other == host);
+                self.scenario.schedule.iter().filter(garbles).count() == 1 && self.may_cost(PEERS, 2 * SECOND)
+            }
             _ => false,
         }
     }
@@ -312,7 +318,7 @@ impl World<'_> {
 /// A frame that nobody can read, as the codec hands it on.
 fn garbage() -> AgentMessage {
     let body = Report::Undecodable { detail: "unknown status 77".to_owned() };
-    AgentMessage { run: RunId(0), session: Session(0), sequence: 0, stamp: Mono(0), body }
+    AgentMessage { run: RunId(0), session: Session(0), sequence: 0, stamp: Mono(0), kept_before: None, body }
 }
 
 impl Fault {

@@ -8,6 +8,7 @@ use iobench_core::message::{
     AgentMessage, Capabilities, Configure, Control, ControlMessage, FailureClass, Gone, Ping, Report, RunId,
     Session, StartAt, StreamId,
 };
+use iobench_core::plan::{Outline, Timeouts};
 use iobench_core::time::{Mono, Now, Unix, nanos};
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ pub const AGENT: &[Probe] = &[
         bench.tell(Input::Shutdown);
         bench.tell(Input::Opened(STREAM));
         bench.out.contains(&Output::Close(STREAM))
+    }),
+    probe("leave", "an agent that is told to end waits for its engine as long as the run says", || {
+        let mut bench = Bench::new(0);
+        let patient = Timeouts { abort: Duration::from_secs(1_000), ..Timeouts::default() };
+        bench.configure_with(&[("prepare", false)], patient);
+        bench.hear(Control::Begin { stage: 0 });
+        bench.tell(Input::Shutdown);
+        bench.pass(Duration::from_secs(10));
+        bench.failed(FailureClass::Resource)
     }),
     probe("stream_end", "work goes on when its stream has ended", || {
         let mut bench = Bench::configured(&[("prepare", false), ("execute", true)]);
@@ -50,7 +60,7 @@ pub const AGENT: &[Probe] = &[
     probe("future_ping", "an echo from the future renews the lease", || {
         let mut bench = Bench::configured(&[("execute", true)]);
         let newest = Some(bench.now.mono.after(Duration::from_secs(1_000)));
-        bench.hear(Control::Ping(Ping { number: 0, stamp: Mono(0), newest }));
+        bench.hear(Control::Ping(Ping { number: 0, stamp: Mono(0), newest, again_from: None }));
         bench.pass(Duration::from_secs(70));
         bench.machine.status().state == StateName::Error
     }),
@@ -93,7 +103,11 @@ impl Bench {
     }
 
     fn configure(&mut self, stages: &[(&str, bool)]) {
-        let outline = outline(stages);
+        self.configure_with(stages, Timeouts::default());
+    }
+
+    fn configure_with(&mut self, stages: &[(&str, bool)], timeouts: Timeouts) {
+        let outline = Outline { timeouts, ..outline(stages) };
         self.tell(Input::Opened(STREAM));
         let lease = outline.timeouts.lease;
         self.hear(Control::Configure(Box::new(Configure { lease, ..Configure::default() })));

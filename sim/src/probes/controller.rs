@@ -88,7 +88,7 @@ pub const CONTROLLER: &[Probe] = &[
         let mut bench = Bench::of(1, &[("execute", true)]);
         let failure = Failure::new(FailureClass::Resource, "no more", "");
         let body = Report::Error { failure, totals: Vec::new() };
-        bench.say_for(RunId(0), Session(0), 0, 0, body);
+        bench.say_for((RunId(0), Session(0)), 0, 0, 0, body);
         bench.told("ignored invalid message") == 0 && bench.told("no more") > 0
     }),
     probe("catch_up", "after an absence old stamps are echoed", || {
@@ -109,7 +109,7 @@ pub const CONTROLLER: &[Probe] = &[
         bench.answer(0, Duration::ZERO, 0);
         (0..20).for_each(|_| bench.pass(Duration::from_secs(1)));
         let stamp = bench.now.mono.before(Duration::from_millis(2));
-        bench.pong(0, Ping { number: 1_000, stamp, newest: None }, 0);
+        bench.pong(0, Ping { number: 1_000, stamp, newest: None, again_from: None }, 0);
         bench.answer(1, Duration::ZERO, 0);
         bench.say(0, running(0));
         let skews = bench.interrupted().map(|outcome| outcome.starts[0].skews.clone());
@@ -130,7 +130,7 @@ pub const CONTROLLER: &[Probe] = &[
         let stamp = bench.now.mono;
         bench.now.mono = stamp.after(Duration::from_secs(20));
         for turn in 0..40 {
-            bench.pong(turn % 2, Ping { number: turn as u64, stamp, newest: None }, 0);
+            bench.pong(turn % 2, Ping { number: turn as u64, stamp, newest: None, again_from: None }, 0);
         }
         bench.told("answered no ping quickly enough") == 0
     }),
@@ -167,10 +167,30 @@ pub const CONTROLLER: &[Probe] = &[
         asked_after_absence(|_| 0) == 0
     }),
     probe("undecodable", "the number of what nobody can read is believed", || {
-        let mut bench = Bench::of(1, &[("execute", true)]);
-        bench.say_as(0, 50, Report::Undecodable { detail: String::new() });
+        let mut bench = Bench::of(1, &[("prepare", false), ("execute", true)]);
         bench.say(0, accepted());
-        bench.acknowledged == 1
+        bench.say_as(0, 50, 1, unreadable());
+        bench.say(0, Report::Preparing(Progress::default()));
+        bench.told("its sequence number has gone back") == 0
+    }),
+    probe("tries", "what can never be read is asked for for ever", || {
+        let mut bench = Bench::started();
+        bench.kept[0] += 1;
+        bench.say_as(0, 0, 0, unreadable());
+        for _ in 0..10 {
+            let asked = bench.asked.pop();
+            asked.into_iter().for_each(|(agent, ping)| bench.pong(agent, ping, 0));
+        }
+        bench.told("sends a message that cannot be read") > 0
+    }),
+    probe("copies", "one request excuses any number of copies", || {
+        let mut bench = Bench::started();
+        let (sequence, kept) = (bench.sequences[0], bench.kept[0]);
+        bench.say(0, running(0));
+        bench.say_as(0, 0, 0, unreadable());
+        (0..100).for_each(|_| bench.say_as(0, sequence, kept, running(0)));
+        let told = bench.told("its sequence number has gone back");
+        (1..100).contains(&told)
     }),
     probe("other_progress", "progress of any stage is progress", || {
         let mut bench = Bench::of(1, &[("prepare", false), ("execute", true)]);
@@ -189,6 +209,12 @@ pub const CONTROLLER: &[Probe] = &[
         bench.say(0, Report::Ready { unix: Unix(0) });
         bench.told("READY before the stages before it are done") == 1
     }),
+    probe("completed_early", "COMPLETED is believed before all stages are done", || {
+        let mut bench = Bench::started();
+        bench.say(0, running(0));
+        bench.say(0, Report::Completed { totals: Vec::new() });
+        bench.told("COMPLETED before all stages are done") == 1
+    }),
     probe("unstarted", "what is measured before Start counts", || {
         let mut bench = Bench::ready(1);
         let before = bench.journalled;
@@ -199,6 +225,10 @@ pub const CONTROLLER: &[Probe] = &[
 
 fn accepted() -> Report {
     Report::Accepted(Box::default())
+}
+
+fn unreadable() -> Report {
+    Report::Undecodable { detail: String::new() }
 }
 
 fn running(stage: u32) -> Report {
@@ -226,7 +256,7 @@ fn slow_answers(answers: u32) -> usize {
     let mut bench = Bench::ready(1);
     for number in 0..answers {
         let stamp = bench.now.mono.before(Duration::from_secs(2));
-        bench.pong(0, Ping { number: u64::from(number), stamp, newest: None }, 0);
+        bench.pong(0, Ping { number: u64::from(number), stamp, newest: None, again_from: None }, 0);
     }
     bench.told("high latency")
 }
@@ -236,6 +266,8 @@ struct Bench {
     now: Now,
     /// The next sequence number of each agent.
     sequences: Vec<u64>,
+    /// How many messages that are kept each has sent.
+    kept: Vec<u64>,
     /// Pings that were not answered.
     asked: Vec<(usize, Ping)>,
     pings: usize,
@@ -273,6 +305,7 @@ impl Bench {
             machine: Controller::new(order),
             now: Now { mono: Mono(nanos(Duration::from_secs(1_000))), unix: Unix(0) },
             sequences: vec![0; agents as usize],
+            kept: vec![0; agents as usize],
             asked: Vec::new(),
             pings: 0,
             start: None,
@@ -344,20 +377,30 @@ impl Bench {
         }
     }
 
-    fn say_as(&mut self, agent: usize, sequence: u64, body: Report) {
-        self.say_for(RunId(1), Session(1), agent, sequence, body);
+    fn say_as(&mut self, agent: usize, sequence: u64, kept_before: u64, body: Report) {
+        self.say_for((RunId(1), Session(1)), agent, sequence, kept_before, body);
     }
 
-    fn say_for(&mut self, run: RunId, session: Session, agent: usize, sequence: u64, body: Report) {
-        let message = AgentMessage { run, session, sequence, stamp: self.now.mono, body };
+    fn say_for(
+        &mut self,
+        (run, session): (RunId, Session),
+        agent: usize,
+        sequence: u64,
+        kept_before: u64,
+        body: Report,
+    ) {
+        let kept_before = Some(kept_before);
+        let message = AgentMessage { run, session, sequence, stamp: self.now.mono, kept_before, body };
         let index = AgentIndex(u32::try_from(agent).expect("few agents"));
         self.tell(Input::Received(index, StreamId(agent as u64), message));
     }
 
     fn say(&mut self, agent: usize, body: Report) {
         let sequence = self.sequences[agent];
+        let kept_before = self.kept[agent];
         self.sequences[agent] += 1;
-        self.say_as(agent, sequence, body);
+        self.kept[agent] += u64::from(body.is_kept());
+        self.say_as(agent, sequence, kept_before, body);
     }
 
     fn pong(&mut self, agent: usize, ping: Ping, ahead: u64) {

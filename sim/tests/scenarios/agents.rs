@@ -124,14 +124,21 @@ pub(crate) fn an_agent_hangs_in_the_workload() {
             ["agent-1 (agent-1:7420) has been silent for 10 s", "it is asked 3 times, and given up"];
         told(world, Level::Warning, &warning);
     });
-    // It is told to start, answers pings, and never says what it measures.
-    simulate(&Cluster::of(3).set("duration=60s"), |world| {
+    // It is told to start, answers pings, and never says what it measures: as patient as later with an engine that hangs.
+    simulate(&Cluster::of(3).set("duration=100s"), |world| {
         until_run(world, RunState::WorkloadPhase);
         world.inject(Fault::EngineHangs(1));
         let seen = until_seen(world, 1, AgentState::Failed) - world.agent(0, |host| host.engine.began()[0]);
-        assert!((s(10)..=s(11)).contains(&seen), "{seen:?} after the start");
+        assert!((s(60)..=s(61)).contains(&seen), "{seen:?} after the start");
+        told(
+            world,
+            Level::Warning,
+            &["agent-1 (agent-1:7420) has sent no statistics for 10 s after the start"],
+        );
         let end = world.ending();
-        ended(&end, 2, Label::Partial, &["agent-1", "has sent no statistics for 10 s after the start"]);
+        let hangs =
+            "answers, but has sent no statistics for 60 s after the start; look at its log, and restart it";
+        ended(&end, 2, Label::Partial, &["agent-1", hangs]);
         only_failed(&end, &[1]);
         totals_are_true(world, &end);
         assert!(!world.works(1));
@@ -202,6 +209,63 @@ fn babbling(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> 
     let at = usize::try_from(memory.seen).unwrap_or(0) / 4 % garbage.len();
     let undecodable = odd(Report::Undecodable { detail: garbage[at].to_owned() });
     vec![message, wrong_run, gone_back, undecodable]
+}
+
+/// Bytes that nobody can read.
+fn unreadable(message: AgentMessage) -> AgentMessage {
+    AgentMessage { body: Report::Undecodable { detail: "\u{12}\u{7f}short".to_owned() }, ..message }
+}
+
+/// The first message of each kind is garbled.
+fn garbling_each_kind_once(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
+    let kind = match &message.body {
+        Report::Accepted(_) => 0,
+        Report::Preparing(_) => 1,
+        Report::StageDone(_) => 2,
+        Report::Ready { .. } => 3,
+        Report::Running(_) => 4,
+        Report::Acknowledge(_) => 5,
+        _ => 6,
+    };
+    let is_first = memory.added & (1 << kind) == 0;
+    memory.added |= 1 << kind;
+    vec![if is_first { unreadable(message) } else { message }]
+}
+
+/// After ten of them, no interval can be read.
+fn garbling_for_ever(memory: &mut Tampering, message: AgentMessage) -> Vec<AgentMessage> {
+    let is_interval = matches!(message.body, Report::Running(_));
+    memory.added += u64::from(is_interval);
+    vec![if is_interval && memory.added > 10 { unreadable(message) } else { message }]
+}
+
+/// What nobody could read is sent again: at once, and not for ever.
+pub(crate) fn an_agent_is_asked_again_for_what_nobody_could_read() {
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.tamper = Some(garbling_each_kind_once));
+        world.disturb(Some(1));
+        let end = world.ending();
+        all_completed(world, &end);
+        let agent = &end.outcome.agents[1];
+        assert_eq!((agent.invalid, agent.missing, agent.merged), (7, 0, 0));
+        assert_eq!(times_told(world, &["agent-1", "ignored invalid message", "undecodable"]), 7);
+        let (counted, counts) = share(&end.results, 1).expect("it completed");
+        assert!(counts && counted == measured(world, 1), "{counted}");
+    });
+    simulate(&Cluster::of(3), |world| {
+        world.agent(1, |host| host.tamper = Some(garbling_for_ever));
+        world.disturb(Some(1));
+        let end = world.ending();
+        let told = "sends a message that cannot be read, although it was asked for it 3 times more; is its version ours?";
+        ended(&end, 2, Label::Partial, &["agent agent-1 failed", told]);
+        only_failed(&end, &[1]);
+        totals_are_true(world, &end);
+        world.run_until("its load ends", |world| !world.works(1));
+        assert!(load_ended(world, 1) < s(40), "it is told at once");
+        world.until_all(StateName::Idle);
+        let kept = world.agent(1, |host| host.kept.len());
+        assert_eq!(kept, 1, "what nobody confirmed stays there");
+    });
 }
 
 /// After each interval one that belongs to another run.

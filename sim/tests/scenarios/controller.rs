@@ -177,7 +177,7 @@ fn world_nanos(world: &World<'_>) -> u64 {
 /// A Ping that was on its way for ever so long: it echoes nothing new.
 fn stale_ping(world: &mut World<'_>, agent: usize, newest: Mono) {
     let (stream, configure) = received(world, agent, |body| matches!(body, Control::Configure(_)));
-    let ping = Ping { number: 1, stamp: Mono(1), newest: Some(newest) };
+    let ping = Ping { number: 1, stamp: Mono(1), newest: Some(newest), again_from: None };
     let message = ControlMessage { body: Control::Ping(ping), ..configure };
     world.tell_agent(agent, stream, message);
 }
@@ -241,13 +241,18 @@ pub(crate) fn a_process_stalls() {
     simulate(&Cluster::of(3).set("duration=60s"), |world| {
         until_run(world, RunState::WorkloadPhase);
         world.run_for(ms(500));
-        world.inject(Fault::Stall(Host::Agent(1), s(8)));
+        world.inject(Fault::Stall(Host::Agent(1), s(20)));
         let end = world.ending();
         all_completed(world, &end);
+        told(
+            world,
+            Level::Warning,
+            &["agent-1 (agent-1:7420) has sent no statistics for 10 s after the start"],
+        );
         let skews: Vec<_> = end.outcome.starts[0].skews.iter().map(|skew| skew.expect("measured")).collect();
         assert!(skews[0].nanos.abs() < 50_000_000 && skews[2].nanos.abs() < 50_000_000, "{skews:?}");
-        assert!((6_400_000_000..6_600_000_000).contains(&skews[1].nanos), "{skews:?}");
-        assert!(end.text.contains("started +6.5"), "{}", end.text);
+        assert!((18_400_000_000..18_600_000_000).contains(&skews[1].nanos), "{skews:?}");
+        assert!(end.text.contains("started +18.5"), "{}", end.text);
     });
     // If it stands when Start arrives, the instant is past when it can read it: refused, and the others go on.
     simulate(&Cluster::of(3).set("duration=60s"), |world| {

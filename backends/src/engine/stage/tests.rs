@@ -95,6 +95,36 @@ fn counts_that_never_come_fail_the_stage_with_their_number_and_what_the_others_d
 }
 
 #[test]
+fn what_a_thread_counted_that_is_stuck_since_the_warm_up_is_missed_by_nobody() {
+    let (mut stage, held) = over();
+    let end = stage.timeline.expect("it is timed").end();
+    for (thread, report) in held.into_iter().filter(|(thread, _)| *thread == 0) {
+        stage.reported(thread, report);
+    }
+    let measured_from = stage.timeline.expect("it is timed").measured_from();
+    assert!(stage.threads[1].shared.settled.load(Ordering::Relaxed) >= measured_from, "it was not");
+    stage.threads[1].shared.settled.store(measured_from - 1, Ordering::Relaxed);
+    let (ended, at) = ticks(&mut stage, end, 2 * PATIENCE).expect("patience has an end");
+    assert_eq!((at, ended.failure.clone()), (end + PATIENCE, None));
+}
+
+#[test]
+fn a_flush_is_not_judged_by_the_time_in_which_this_process_stood_still() {
+    let (mut stage, held) = over();
+    let end = stage.timeline.expect("it is timed").end();
+    let finished = |report: &Report| matches!(report, Report::Finished { .. });
+    let said = held.into_iter().filter(|(thread, report)| *thread == 0 || !finished(report));
+    said.for_each(|(thread, report)| stage.reported(thread, report));
+    let limit = nanos(stage.prepared.plan.errors.operation_timeout);
+    stage.threads[1].shared.held.store(end, Ordering::Relaxed);
+    let back = end + 2 * limit;
+    assert!(ticks(&mut stage, back, limit).is_none(), "it has all its time from now on");
+    let (ended, _) = ticks(&mut stage, back + limit + TICK, TICK).expect("its time is up");
+    let failure = ended.failure.expect("it has failed");
+    assert!(failure.message.contains("has waited 120s for one operation"), "{failure}");
+}
+
+#[test]
 fn a_thread_that_is_stuck_and_has_nothing_more_to_say_fails_no_stage() {
     let (mut stage, held) = over();
     let end = stage.timeline.expect("it is timed").end();

@@ -333,6 +333,31 @@ fn cleanup_removes_what_is_ours_and_nothing_else() {
 }
 
 #[test]
+fn cleanup_removes_temporary_files_of_its_own_run_and_tells_of_objects_that_it_leaves() {
+    let directory = memory();
+    let pools = vec![pool("new/", Naming::Put, u64::MAX, 10), pool("part/", Naming::Put, u64::MAX, 10)];
+    let mut plan = files(directory.path(), pools, vec![cleanup(&[0, 1])]);
+    plan.file.rename = true;
+    let target = directory.path().join("target");
+    let file = |name: &str| {
+        let path = target.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"part").unwrap();
+        path
+    };
+    let host = crate::file::target::temporary_host();
+    let part = file("part/obj_7");
+    let mut rig = Rig::new(plan);
+    rig.validate().unwrap();
+    let own = file(&format!("new/.iobench-{host}-{}-3.tmp", std::process::id()));
+    let totals = rig.run(0).done();
+    assert!(!own.exists() && !target.join("new").exists() && part.exists());
+    let told = fact(&totals, "left behind").expect("it is told");
+    let begins = format!("1 objects such as `{}` were left", part.display());
+    assert!(told.starts_with(&begins), "{told}");
+}
+
+#[test]
 fn cleanup_removes_made_directories_too() {
     for names in [20, u64::MAX] {
         let directory = memory();

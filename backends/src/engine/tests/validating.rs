@@ -247,6 +247,24 @@ fn objects_that_will_be_written_over_are_told_before() {
 }
 
 #[test]
+fn what_a_killed_process_left_where_the_run_writes_is_told_before() {
+    let directory = memory();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let name = format!(".iobench-{}-{}-0.tmp", crate::file::target::temporary_host(), child.id());
+    std::fs::create_dir_all(directory.path().join("target/new")).unwrap();
+    std::fs::write(directory.path().join("target/new").join(name), b"part").unwrap();
+    let warnings = |operation| {
+        let stages = vec![execute(100, vec![entry(operation, 0)])];
+        let plan = files(directory.path(), vec![pool("new/", Naming::Put, 20, 100)], stages);
+        Rig::new(plan).validate().map(|can| can.warnings.join("\n"))
+    };
+    let told = warnings(Operation::Put).unwrap();
+    assert!(told.contains("1 temporary files of process"), "{told}");
+    assert!(told.contains("target/new' -maxdepth 1 -name '.iobench-"), "{told}");
+}
+
+#[test]
 fn cleaning_up_what_a_conditional_put_finds_is_refused() {
     let directory = memory();
     with_a_foreign_object(directory.path());

@@ -87,6 +87,33 @@ fn a_page_that_is_listed_for_cleaning_up_is_a_step() {
     assert_eq!((shared.steps.load(Ordering::Relaxed), worker.exhausted), (1, true));
 }
 
+/// Pages without anything to do; the stage is stopped while the third is listed.
+struct Pages(Arc<Control>, u32);
+
+impl Source for Pages {
+    fn next(&mut self) -> Feed {
+        self.1 += 1;
+        assert!(self.1 <= 3, "it looks for a stop between pages");
+        if self.1 == 3 {
+            self.0.halt();
+        }
+        Feed::Looked
+    }
+
+    fn over(&mut self, _: u16, _: Task, _: Outcome) -> Verdict {
+        Verdict::Counts
+    }
+}
+
+#[test]
+fn a_listing_of_any_length_does_not_delay_a_stop() {
+    let names = pool("new/", Naming::Put, u64::MAX, 10);
+    let (mut worker, shared, _) = bench(plan("null://", vec![names], vec![cleanup(&[0])]));
+    worker.source = Box::new(Pages(Arc::clone(&worker.seat.control), 0));
+    worker.refill(0);
+    assert_eq!((shared.steps.load(Ordering::Relaxed), worker.in_flight), (3, 0));
+}
+
 /// A thread that is to clean up names without end in a store, the server, and the proxy that it goes through.
 fn store(tolerant: bool) -> (Worker, S3sFs, Proxy) {
     let server = S3sFs::open();

@@ -59,6 +59,40 @@ fn an_agent_whose_engine_hangs_is_failed_after_60_s_without_statistics() {
 }
 
 #[test]
+fn an_agent_that_answers_and_sends_no_first_interval_is_asked_and_failed_only_when_it_hangs() {
+    let mut harness = started_late(false);
+    harness
+        .run_until("a warning", |h| h.said("a1 (h1:7420) has sent no statistics for 10 s after the start"));
+    assert!(!harness.said("failed"), "{:?}", harness.notices);
+    let outcome = harness.finish();
+    assert_eq!(outcome.exit, ExitCode::SomeCompleted);
+    let told = "answers, but has sent no statistics for 60 s after the start";
+    assert!(outcome.agents[1].reason.contains(told), "{}", outcome.agents[1].reason);
+}
+
+#[test]
+fn who_is_late_with_its_first_interval_but_answers_completes() {
+    for silent in [false, true] {
+        let mut harness = started_late(silent);
+        harness.run_for(20);
+        assert!(harness.said("has sent no statistics for 10 s after the start"), "{:?}", harness.notices);
+        harness.hosts[1].engine_hangs = false;
+        harness.hosts[1].cut = false;
+        assert_eq!(harness.finish().exit, ExitCode::AllCompleted, "{:?}", harness.notices);
+    }
+}
+
+/// Two agents have just begun; one says nothing that it measures, or nothing at all.
+fn started_late(silent: bool) -> Harness {
+    let mut harness = Harness::of(order(&outline(&[("execute", Some(100))]), 2));
+    harness.begin();
+    harness.run_until("load on all agents", |h| h.hosts.iter().all(|host| !host.began.is_empty()));
+    harness.hosts[1].engine_hangs = !silent;
+    harness.hosts[1].cut = silent;
+    harness
+}
+
+#[test]
 fn a_silent_agent_is_pinged_three_times_and_then_given_up() {
     let mut harness = started(3);
     harness.hosts[2].cut = true;

@@ -11,7 +11,7 @@ fn forge(harness: &mut Harness, change: impl FnOnce(&mut AgentMessage)) {
     let (stream, run, session) = harness.hosts[0].machine.current().unwrap();
     let stamp = harness.agent_now(0).mono;
     let body = Report::Ready { unix: harness.agent_now(0).unix };
-    let mut message = AgentMessage { run, session, sequence: 1 << 40, stamp, body };
+    let mut message = AgentMessage { run, session, sequence: 1 << 40, stamp, kept_before: None, body };
     change(&mut message);
     harness.controller_gets(Input::Received(agent_index(0), stream, message));
 }
@@ -74,7 +74,7 @@ fn messages_of_an_older_session_or_a_dead_stream_are_inert() {
     let (stream, run, _) = harness.hosts[0].machine.current().unwrap();
     let stamp = harness.agent_now(0).mono;
     let body = Report::Ready { unix: harness.agent_now(0).unix };
-    let old = AgentMessage { run, session: Session(0), sequence: 0, stamp, body };
+    let old = AgentMessage { run, session: Session(0), sequence: 0, stamp, kept_before: None, body };
     harness.controller_gets(Input::Received(agent_index(0), stream, old.clone()));
     let dead = StreamId(4_711);
     harness.controller_gets(Input::Received(agent_index(0), dead, old));

@@ -1,5 +1,6 @@
 //! A controller and its agents, run by run, on virtual time; by subject.
 
+mod again;
 mod failures;
 mod interrupts;
 mod journal;

@@ -147,7 +147,14 @@ fn two_configured_agents_at_one_address_are_recognised() {
     harness.hosts[0].rejects = None;
     let (stream, run, session) = harness.hosts[0].machine.current().unwrap();
     let body = Report::Error { failure: message, totals: Vec::new() };
-    let message = AgentMessage { run, session, sequence: 900, stamp: harness.agent_now(0).mono, body };
+    let message = AgentMessage {
+        run,
+        session,
+        sequence: 900,
+        stamp: harness.agent_now(0).mono,
+        kept_before: None,
+        body,
+    };
     harness.controller_gets(Input::Received(agent_index(0), stream, message));
     let outcome = harness.finish();
     assert_eq!(outcome.exit.code(), 4);
@@ -222,7 +229,14 @@ fn answers_that_waited_while_the_controller_was_stopped_are_no_samples_and_fail_
         let stamp = harness.agent_now(agent).mono;
         let pong = Pong { number, stamp: before, received: stamp, sent: stamp };
         let sequence = (1 << 40) + number;
-        let message = AgentMessage { run, session, sequence, stamp, body: Report::Acknowledge(pong) };
+        let message = AgentMessage {
+            run,
+            session,
+            sequence,
+            stamp,
+            kept_before: None,
+            body: Report::Acknowledge(pong),
+        };
         harness.controller_gets(Input::Received(agent_index(agent), stream, message));
     }
     assert_eq!(harness.controller.state(), RunState::CoordinatingStart, "{:?}", harness.notices);
@@ -242,7 +256,14 @@ fn whoever_answers_across_an_absence_of_the_controller_is_asked_as_often_as_at_f
     let (stream, run, session) = harness.hosts[0].machine.current().unwrap();
     let stamp = harness.agent_now(0).mono;
     let pong = Pong { number: 0, stamp: asked, received: stamp, sent: stamp };
-    let message = AgentMessage { run, session, sequence: 1 << 40, stamp, body: Report::Acknowledge(pong) };
+    let message = AgentMessage {
+        run,
+        session,
+        sequence: 1 << 40,
+        stamp,
+        kept_before: None,
+        body: Report::Acknowledge(pong),
+    };
     harness.controller_gets(Input::Received(agent_index(0), stream, message));
     harness.run_for(14);
     assert_eq!(harness.controller.state(), RunState::CoordinatingStart, "{:?}", harness.notices);

@@ -7,7 +7,7 @@ const A: AgentIndex = AgentIndex(0);
 const B: AgentIndex = AgentIndex(1);
 
 fn message(sequence: u64, body: Report) -> AgentMessage {
-    AgentMessage { run: RunId(1), session: Session(1), sequence, stamp: Mono(0), body }
+    AgentMessage { run: RunId(1), session: Session(1), sequence, stamp: Mono(0), kept_before: None, body }
 }
 
 fn tally(latencies: &[u64]) -> Tally {

@@ -64,6 +64,8 @@ struct Peer {
     unacknowledged: BTreeSet<u64>,
     /// The next sequence number that counts; 0 before the first.
     expected: u64,
+    /// Of the messages that the agent keeps: how many have come with none missing.
+    whole: u64,
     /// Attempts to connect.
     attempts: u32,
     /// Frames that nobody could read: since when, and how many.
@@ -84,6 +86,7 @@ impl Default for Peer {
             best: (0, 0, 0),
             unacknowledged: BTreeSet::new(),
             expected: 0,
+            whole: 0,
             attempts: 0,
             unreadable: (Mono(0), 0),
         }
@@ -108,7 +111,10 @@ impl Wait {
             Self::Tcp => timeouts.connect,
             Self::Stream => timeouts.stream,
             Self::Answer | Self::Progress => timeouts.progress,
-            Self::FirstStatistics => timeouts.first_stats,
+            // Asked once, it may take as long as it may hang later.
+            Self::FirstStatistics => {
+                timeouts.hung.max(timeouts.first_stats + timeouts.ping * timeouts.ping_tries)
+            }
         }
     }
 }
@@ -148,7 +154,7 @@ impl Watch {
             Input::Opened { agent, attempt, stream } => {
                 let peer = self.agents.of(*agent);
                 peer.current = Some((*stream, Session(u64::from(*attempt))));
-                peer.expected = 0;
+                (peer.expected, peer.whole) = (0, 0);
             }
             Input::Received(agent, stream, message)
                 if message.run == self.run
@@ -157,11 +163,9 @@ impl Watch {
                 let last = self.timed.len();
                 let timed = |stage: usize| self.timed.get(stage).map(Option::is_some);
                 let peer = self.agents.of(*agent);
-                if peer.expected > message.sequence {
-                    return;
+                if peer.takes(now.mono, message) {
+                    peer.hears(now.mono, &message.body, last, timed);
                 }
-                peer.expected = message.sequence.saturating_add(1);
-                peer.hears(now.mono, &message.body, last, timed);
             }
             Input::Received(agent, stream, message)
                 if matches!(message.body, Report::Undecodable { .. })
@@ -238,8 +242,11 @@ impl Watch {
 
     /// A message that ends an agent: its own last words, or one invalid message too many.
     fn may_end(&mut self, agent: AgentIndex, message: &AgentMessage) -> bool {
-        let foreign = message.run != self.run || message.sequence < self.agents.of(agent).expected;
-        foreign || message.body.is_terminal() || matches!(message.body, Report::Undecodable { .. })
+        let peer = self.agents.of(agent);
+        let foreign = message.run != self.run || message.sequence < peer.expected;
+        // Or one more behind a message that cannot be read, though it was asked for often enough.
+        let behind = message.kept_before > Some(peer.whole);
+        foreign || behind || message.body.is_terminal() || matches!(message.body, Report::Undecodable { .. })
     }
 
     /// Why it is too early to fail an agent for being late.
@@ -310,6 +317,24 @@ impl Peer {
             // All its intervals were lost: the stage is over, and what follows is waited for.
             AgentState::CollectingStats => {}
             _ => self.wait = None,
+        }
+    }
+
+    /// Whether a message counts, and does so now.
+    fn takes(&mut self, now: Mono, message: &AgentMessage) -> bool {
+        let before = message.kept_before.filter(|_| message.body.is_kept());
+        let is_new = message.sequence >= self.expected;
+        self.expected = self.expected.max(message.sequence.saturating_add(1));
+        match before {
+            Some(before) if before == self.whole => {
+                self.whole += 1;
+                true
+            }
+            Some(before) if before > self.whole => {
+                self.heard = self.heard.map(|_| now);
+                false
+            }
+            _ => is_new,
         }
     }
 

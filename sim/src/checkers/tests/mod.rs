@@ -74,7 +74,7 @@ fn totals(count: u64) -> StageTotals {
 }
 
 fn message(sequence: u64, body: Report) -> AgentMessage {
-    AgentMessage { run: RUN, session: Session(1), sequence, stamp: Mono(0), body }
+    AgentMessage { run: RUN, session: Session(1), sequence, stamp: Mono(0), kept_before: None, body }
 }
 
 impl Bench {

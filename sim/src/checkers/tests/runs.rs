@@ -68,7 +68,7 @@ fn start_with_unacknowledged(bench: &mut Bench, intervals: u64) {
     bench.peer_enters(READY, AgentState::StartSent);
     bench.controller_sends(Control::Start { stage: 0, at: None });
     (0..intervals).for_each(|sequence| bench.persists(sequence, running(1)));
-    bench.pass(Timeouts::default().first_stats);
+    bench.pass(Timeouts::default().hung);
 }
 
 pub(super) const CASES: &[Case] = &[
