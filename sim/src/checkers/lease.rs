@@ -27,6 +27,8 @@ pub(super) struct Lease {
 #[derive(Debug, Default)]
 struct Host {
     claim: Option<Claim>,
+    /// What the last Configure asks for. It may take the place of a claim that has ended within the same input.
+    asked: Option<Claim>,
     load: bool,
     /// It is stopped since, or was last stopped until.
     stalled: bool,
@@ -68,12 +70,10 @@ impl Checker for Lease {
             Seen::AgentInput(host, now, Input::Received(stream, message)) => {
                 let ordered = (message.run == self.run).then_some(self.lease);
                 let host = self.hosts.at(*host);
-                if let Control::Configure(configure) = &message.body
-                    && host.claim.is_none()
-                {
+                if let Control::Configure(configure) = &message.body {
                     let whose = (*stream, message.run, message.session);
                     let lease = ordered.unwrap_or(configure.lease);
-                    host.claim = Some(Claim { whose, lease, echoed: now.mono });
+                    host.asked = Some(Claim { whose, lease, echoed: now.mono });
                 }
                 if let Control::Ping(ping) = &message.body
                     && let Some(claim) = &mut host.claim
@@ -87,7 +87,9 @@ impl Checker for Lease {
                 let (current, state) = (machine.current(), machine.status().state);
                 let ready = self.ready;
                 let entry = self.hosts.at(*host);
-                entry.claim.take_if(|claim| current != Some(claim.whose));
+                if entry.claim.as_ref().map(|claim| claim.whose) != current {
+                    entry.claim = entry.asked.take_if(|asked| current == Some(asked.whose));
+                }
                 return entry.judge(*now, state, ready).map_err(|text| format!("agent {host} {text}"));
             }
             Seen::End => {

@@ -4,9 +4,11 @@ use super::{Bench, Case, RUN, STREAM, message, order, running, seconds, totals};
 use crate::checkers::{Process, Seen};
 use iobench_core::agent::{Input, Output, StateName};
 use iobench_core::controller::Order;
-use iobench_core::engine::EngineCommand;
+use iobench_core::engine::{EngineCommand, EngineEvent, Epoch};
 use iobench_core::machine::Machine;
-use iobench_core::message::{Control, Failure, FailureClass, Report, RunId, StartAt, StreamId};
+use iobench_core::message::{
+    Configure, Control, ControlMessage, Failure, FailureClass, Report, RunId, Session, StartAt, StreamId,
+};
 use iobench_core::plan::Timeouts;
 use iobench_core::time::Unix;
 
@@ -191,6 +193,25 @@ fn work_for_another_controller_is_no_orphan() {
     let mut bench = Bench::claimed();
     let order = Order { run: RunId(7), ..order(2) };
     bench.see(&Seen::RunBegins { order: &order, untimed: seconds(0), latency: seconds(1) });
+    bench.see(&Seen::LoadBegins { host: 0, stage: 0, timed: true });
+    bench.see(&Seen::Down(Process::Controller));
+    bench.pass(Timeouts::default().lease + seconds(1));
+    bench.see(&Seen::Healed);
+    assert!(bench.suite.violations().iter().all(|violation| violation.checker != "lease"));
+}
+
+/// Also when it took the place of a run that had ended, but was not confirmed yet.
+#[test]
+fn work_for_whoever_comes_next_is_no_orphan() {
+    let mut bench = Bench::claimed();
+    let failure = Failure::new(FailureClass::Storage, "not here", "");
+    bench.drive_agent(Input::Engine(Epoch(1), EngineEvent::Failed { failure, totals: None }));
+    let next = StreamId(STREAM.0 + 1);
+    bench.drive_agent(Input::Opened(next));
+    let body = Control::Configure(Box::new(Configure { lease: seconds(30), ..Configure::default() }));
+    let message = ControlMessage { run: RunId(7), session: Session(1), body };
+    bench.drive_agent(Input::Received(next, message));
+    assert_eq!(bench.agent.current().map(|(stream, run, _)| (stream, run)), Some((next, RunId(7))));
     bench.see(&Seen::LoadBegins { host: 0, stage: 0, timed: true });
     bench.see(&Seen::Down(Process::Controller));
     bench.pass(Timeouts::default().lease + seconds(1));
