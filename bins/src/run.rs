@@ -53,7 +53,7 @@ pub async fn local(job: Job) -> anyhow::Result<Finished> {
     let ports = AgentPorts {
         clock,
         engine: LocalEngine::new(clock.origin(), engine_events(&inbox)),
-        observer: LogAgent,
+        observer: LogAgent::default(),
         // The controller of the same process has shown what it could not write.
         keep: |_, run| tracing::debug!(?run, "not confirmed"),
         description: description(LOCAL),

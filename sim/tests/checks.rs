@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Constants of the machines (their deadlines and bounds), each with the mutant that breaks it.
 const CONSTANTS: &[(&str, &str)] = &[
     ("agent ABSENCE", "agent_absence"),
+    ("agent AGAIN", "again"),
     ("agent CONFIRM", "confirm"),
     ("agent GRACE", "absence"),
     ("agent LEAVE", "leave"),

@@ -105,7 +105,7 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
     let ports = Ports {
         clock,
         engine: LocalEngine::new(clock.origin(), engine_events(&inbox)),
-        observer: LogAgent,
+        observer: LogAgent::default(),
         keep: move |now, run: KeptRun| {
             let id = run.run;
             if !queue.keep(now, run) {

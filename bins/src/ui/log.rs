@@ -2,13 +2,16 @@
 
 use crate::drive::Observer;
 use iobench_core::agent::{Agent, Input, Output};
-use iobench_core::message::{Control, Report};
+use iobench_core::message::{Control, Report, RunId, Session};
 use iobench_core::time::Now;
 use tracing::{debug, info, warn};
 
 /// Logs what an agent does.
-#[derive(Copy, Clone, Debug, Default)]
-pub struct LogAgent;
+#[derive(Clone, Debug, Default)]
+pub struct LogAgent {
+    /// The run, session and number of the last failure that was told: it may be sent again.
+    told: Option<(RunId, Session, u64)>,
+}
 
 impl Observer<Agent> for LogAgent {
     fn input(&mut self, _: Now, input: &Input) {
@@ -35,7 +38,12 @@ impl Observer<Agent> for LogAgent {
             Output::Entered { from, to } => info!("{from} → {to}"),
             Output::Warn(text) => warn!("{text}"),
             Output::Send(_, message) => match &message.body {
-                Report::Error { failure, .. } => info!(class = %failure.class, "failed: {failure}"),
+                Report::Error { failure, .. } => {
+                    let number = Some((message.run, message.session, message.sequence));
+                    if std::mem::replace(&mut self.told, number) != number {
+                        info!(class = %failure.class, "failed: {failure}");
+                    }
+                }
                 Report::StageDone(totals) => debug!(stage = totals.stage, "a stage is done"),
                 _ => {}
             },

@@ -182,15 +182,20 @@ impl<W: Write> Observer<Controller> for Plain<W> {
         if let Input::Received(agent, _, message) = input {
             match &message.body {
                 Report::Preparing(progress) => self.progress(now.mono, *agent, *progress),
-                Report::Running(interval) => self.interval(now.mono, *agent, interval),
                 Report::Accepted(capabilities) => self.accepted.clone_from(&capabilities.warnings),
                 _ => {}
             }
         }
     }
 
-    fn output(&mut self, _: Now, output: &Output) {
+    fn output(&mut self, now: Now, output: &Output) {
         match output {
+            // What the controller has taken: what arrives may be a copy, or come too early and once more.
+            Output::Persist(agent, message) => {
+                if let Report::Running(interval) = &message.body {
+                    self.interval(now.mono, *agent, interval);
+                }
+            }
             Output::Notice(Notice { level: Level::Warning, text, .. }) if self.is_advice(text) => {}
             Output::Notice(notice) => match notice.level {
                 Level::Info if self.quiet => {}
@@ -227,20 +232,29 @@ mod tests {
     use iobench_core::plan::{StageOutline, Timeouts};
 
     /// What is shown of these reports of two agents, six seconds apart.
+    /// A message arrives twice, as when it is sent again, and is taken once.
+    fn hears(plain: &mut Plain<Vec<u8>>, second: u64, agent: u32, body: Report) {
+        let (agent, kept) = (AgentIndex(agent), body.is_kept());
+        let message = AgentMessage {
+            run: RUN,
+            session: Session(1),
+            sequence: 0,
+            stamp: Mono(0),
+            kept_before: None,
+            body,
+        };
+        (0..2).for_each(|_| plain.input(at(second), &Input::Received(agent, StreamId(1), message.clone())));
+        if kept {
+            plain.output(at(second), &Output::Persist(agent, Box::new(message)));
+        }
+    }
+
     fn shown(report: impl Fn() -> Report) -> String {
         let stages = vec![StageOutline { name: "execute".to_owned(), timed: Some(EVERY) }];
         let outline = Outline { stages, interval: EVERY, timeouts: Timeouts::default() };
         let mut plain = Plain::writing(outline, 2, false, Vec::new());
         for (second, agent) in [(1, 0), (2, 1), (7, 0)] {
-            let message = AgentMessage {
-                run: RUN,
-                session: Session(1),
-                sequence: 0,
-                stamp: Mono(0),
-                kept_before: None,
-                body: report(),
-            };
-            plain.input(at(second), &Input::Received(AgentIndex(agent), StreamId(1), message));
+            hears(&mut plain, second, agent, report());
         }
         String::from_utf8(plain.out).unwrap()
     }
@@ -274,21 +288,22 @@ mod tests {
         for (index, name) in ["a", "b (host:7420)"].iter().enumerate() {
             let capabilities =
                 Capabilities { warnings: vec!["no disk".to_owned()], ..Capabilities::default() };
-            let message = AgentMessage {
-                run: RUN,
-                session: Session(1),
-                sequence: 0,
-                stamp: Mono(0),
-                kept_before: Some(0),
-                body: Report::Accepted(Box::new(capabilities)),
-            };
-            plain.input(at(1), &Input::Received(AgentIndex(index as u32), StreamId(1), message));
+            hears(&mut plain, 1, index as u32, Report::Accepted(Box::new(capabilities)));
             plain.output(at(1), &notice(Level::Warning, &format!("agent {name}: no disk")));
         }
         plain.output(at(2), &notice(Level::Warning, "agent a: slow"));
         plain.output(at(2), &notice(Level::Info, "begins"));
         let shown = String::from_utf8(plain.out).unwrap();
         assert_eq!(shown, "warning: all 2 agents: no disk\nwarning: agent a: slow\nbegins\n");
+    }
+
+    #[test]
+    fn an_interval_that_is_sent_again_counts_once() {
+        let mut tally = gets(&[1]);
+        tally.cells[0].count = 700;
+        let interval = Interval { tally, ..Interval::default() };
+        let line = shown(|| Report::Running(Box::new(interval.clone())));
+        assert!(line.contains(" 350 ops/s"), "3 × 700 in 6 s: {line}");
     }
 
     #[test]

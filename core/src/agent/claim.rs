@@ -3,13 +3,16 @@
 use super::UNACKNOWLEDGED;
 use super::port::{KeptRun, Output};
 use super::state::Ending;
-use crate::message::{AgentMessage, Configure, Report, RunId, Session, StreamId};
+use crate::message::{AgentMessage, Configure, Ping, Report, RunId, Session, StreamId};
 use crate::mutants::mutant;
 use crate::plan::Outline;
 use crate::stats::{Interval, StageTotals};
 use crate::time::{Mono, Now};
 use std::collections::VecDeque;
 use std::time::Duration;
+
+/// What was sent again is not sent once more so soon, unless the controller has seen that it was.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One run's hold on the agent, from Configure until its results are confirmed or kept.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -40,6 +43,8 @@ pub(super) struct Claim {
     kept: u64,
     /// What is kept: sent and not acknowledged, oldest first.
     unacknowledged: VecDeque<AgentMessage>,
+    /// When it was last sent again.
+    resent: Option<Mono>,
     /// What is measured but not sent, because too much is unacknowledged.
     pending: Option<Box<Interval>>,
 }
@@ -69,6 +74,7 @@ impl Claim {
             sent: None,
             kept: 0,
             unacknowledged: VecDeque::new(),
+            resent: None,
             pending: None,
         }
     }
@@ -134,8 +140,16 @@ impl Claim {
         true
     }
 
-    /// Sends again what is kept from there on: one of these messages did not arrive.
-    pub(super) fn send_again(&self, from: u64, out: &mut VecDeque<Output>) {
+    /// Sends again what is kept from there on: one of these messages did not arrive. Pings that were held up ask all at
+    /// once, none of them knowing of the answer to the first: one answer is enough.
+    pub(super) fn send_again(&mut self, now: Now, ping: &Ping, out: &mut VecDeque<Output>) {
+        let Some(from) = ping.again_from else { return };
+        let is_on_its_way =
+            |resent: Mono| ping.newest < Some(resent) && now.mono < resent.after(AGAIN) && !mutant("again");
+        if self.resent.is_some_and(is_on_its_way) {
+            return;
+        }
+        self.resent = Some(now.mono);
         let missing = self.unacknowledged.iter().filter(|message| message.kept_before >= Some(from));
         if !self.gone {
             out.extend(missing.map(|message| Output::Send(self.stream, message.clone())));

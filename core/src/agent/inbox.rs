@@ -224,8 +224,8 @@ impl Agent {
         let ended = matches!(self.state, State::Ended(..));
         let Some(claim) = self.state.claim_mut() else { return };
         // Before the answer, which then proves that all of it was sent; also after the last word, which may be missing.
-        if let Some(from) = ping.again_from.filter(|_| !mutant("send_again")) {
-            claim.send_again(from, &mut self.out);
+        if !mutant("send_again") {
+            claim.send_again(now, &ping, &mut self.out);
         }
         if ended {
             return;

@@ -1,11 +1,13 @@
 //! What an agent makes of an engine that is told to stop, and of one that takes long to look at the storage.
 
-use super::{Input, StateName};
+use super::{Input, Output, StateName};
 use crate::controller::ExitCode;
 use crate::engine::{EngineEvent, Epoch};
 use crate::harness::{Harness, order, outline};
-use crate::message::{Control, ControlMessage, Failure, FailureClass, Report};
+use crate::machine::Machine;
+use crate::message::{Control, ControlMessage, Failure, FailureClass, Ping, Report};
 use crate::stats::StageTotals;
+use crate::time::Mono;
 use std::time::Duration;
 
 /// An agent that measures stage 1 and was told to stop; its engine says what a test has it say.
@@ -165,4 +167,32 @@ fn looking_at_the_storage_for_ever_is_ended_by_the_controller_or_with_it() {
         let state = harness.hosts[0].machine.status();
         assert!(state.run.is_none(), "{state:?}");
     }
+}
+
+/// How many copies of what is not acknowledged this ping brings, `after` so many milliseconds.
+fn copies(harness: &mut Harness, after: u64, newest: Option<Mono>) -> usize {
+    let mut now = harness.agent_now(0);
+    now.mono = now.mono.after(Duration::from_millis(after));
+    let machine = &mut harness.hosts[0].machine;
+    let (stream, run, session) = machine.current().expect("it is claimed");
+    let body = Control::Ping(Ping { number: 0, stamp: Mono(0), newest, again_from: Some(0) });
+    machine.handle(now, Input::Received(stream, ControlMessage { run, session, body }));
+    let sent = std::iter::from_fn(|| machine.poll_output());
+    sent.filter(|output| matches!(output, Output::Send(_, message) if message.body.is_kept())).count()
+}
+
+#[test]
+fn pings_that_were_held_up_bring_what_is_missing_once() {
+    let mut harness = Harness::new(1);
+    harness.begin();
+    harness.run_until("load", |h| !h.hosts[0].began.is_empty());
+    harness.hosts[0].cut = true;
+    harness.run_for(5);
+    let kept = copies(&mut harness, 0, None);
+    assert!(kept >= 5, "{kept}");
+    let resent = harness.agent_now(0).mono;
+    let before = Some(resent.before(Duration::from_millis(1)));
+    assert_eq!((1..8).map(|ping| copies(&mut harness, ping, before)).sum::<usize>(), 0);
+    assert_eq!(copies(&mut harness, 8, Some(resent)), kept, "the answer has come, and it is still missing");
+    assert_eq!(copies(&mut harness, 1008, before), kept, "nobody knows what became of the answer");
 }

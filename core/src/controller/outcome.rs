@@ -136,7 +136,7 @@ pub struct AgentOutcome {
     pub invalid: u64,
     /// Intervals that were merged because this controller fell behind.
     pub merged: u64,
-    /// Intervals missing between the received ones.
+    /// Messages with results that it says it has sent and that never came in order, intervals most of them.
     pub missing: u64,
 }
 

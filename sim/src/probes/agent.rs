@@ -64,6 +64,16 @@ pub const AGENT: &[Probe] = &[
         bench.pass(Duration::from_secs(70));
         bench.machine.status().state == StateName::Error
     }),
+    probe("again", "pings that were held up bring as many copies of what is missing", || {
+        let mut bench = Bench::configured(&[("execute", true)]);
+        let ping = Ping { number: 0, stamp: Mono(0), newest: None, again_from: Some(0) };
+        bench.out.clear();
+        (0..8).for_each(|number| bench.hear(Control::Ping(Ping { number, ..ping })));
+        let accepted = |output: &&Output| {
+            matches!(output, Output::Send(_, AgentMessage { body: Report::Accepted(_), .. }))
+        };
+        bench.out.iter().filter(accepted).count() == 1
+    }),
     probe("acknowledge", "what was never sent may be acknowledged", || {
         let mut bench = Bench::configured(&[("execute", true)]);
         bench.hear(Control::Acknowledge { sequence: 99 });
