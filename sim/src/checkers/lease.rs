@@ -99,14 +99,16 @@ impl Checker for Lease {
             }
             _ => {}
         }
-        self.judge_orphans(at)
+        match self.orphaned {
+            Some(orphaned) => self.judge_orphans(at, orphaned),
+            None => Ok(()),
+        }
     }
 }
 
 impl Lease {
     /// However the agents judge: nothing is issued for longer than this after the controller is gone.
-    fn judge_orphans(&mut self, at: Mono) -> Verdict {
-        let Some(orphaned) = self.orphaned else { return Ok(()) };
+    fn judge_orphans(&mut self, at: Mono, orphaned: Mono) -> Verdict {
         if at <= orphaned.after(self.lease + SLACK) {
             return Ok(());
         }
