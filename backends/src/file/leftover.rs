@@ -1,6 +1,6 @@
 //! Temporary files that a put leaves when its process is killed, or cannot remove them.
 
-use super::target::{TEMPORARY, temporary_host};
+use super::target::{TEMPORARY, temporary_host, temporary_stem};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// So many entries of a directory are looked at: a run is not to wait for a directory without end.
 const LOOKED: usize = 100_000;
 
-/// Tells what processes have left in a directory that are not there any more, and how to remove it. Nobody else's is
+/// Tells what processes have left in a directory that cannot be seen any more, and how to remove it. Nobody else's is
 /// removed here: a process that cannot be seen, in a container, may still be at work.
 pub(crate) fn tell_of_the_dead(directory: &Path) -> Vec<String> {
     let mut left: BTreeMap<u32, usize> = BTreeMap::new();
@@ -20,10 +20,11 @@ pub(crate) fn tell_of_the_dead(directory: &Path) -> Vec<String> {
     left.retain(|process, _| !Path::new("/proc").join(process.to_string()).exists());
     let tell = |(process, files): (&u32, &usize)| {
         let place = directory.display();
+        let quoted = place.to_string().replace('\'', r"'\''");
         let host = temporary_host();
         let stem = OsStr::from_bytes(TEMPORARY).display();
         format!(
-            "{files} temporary files of process {process}, which is not on this host any more, are left in `{place}`; remove them with: find '{place}' -maxdepth 1 -name '{stem}{host}-{process}-[0-9]*.tmp' -delete"
+            "{files} temporary files of process {process}, which cannot be seen from here (it has ended, unless it is another container's), are left in `{place}`; remove them with: find '{quoted}' -maxdepth 1 -name '{stem}{host}-{process}-[0-9a-f]*-[0-9]*.tmp' -delete"
         )
     };
     left.iter().map(tell).collect()
@@ -31,7 +32,9 @@ pub(crate) fn tell_of_the_dead(directory: &Path) -> Vec<String> {
 
 /// Removes what this process has left in a directory; gives how many. None of its puts goes on.
 pub(crate) fn remove_own(directory: &Path) -> io::Result<usize> {
-    let own = temporaries(directory).into_iter().filter(|(process, _)| *process == std::process::id());
+    let stem = [TEMPORARY, temporary_stem().as_bytes(), b"-"].concat();
+    let is_own = |path: &Path| path.file_name().is_some_and(|name| name.as_bytes().starts_with(&stem));
+    let own = temporaries(directory).into_iter().filter(|(_, path)| is_own(path));
     own.map(|(_, path)| std::fs::remove_file(path)).try_fold(0, |removed, gone| gone.map(|()| removed + 1))
 }
 
@@ -46,9 +49,11 @@ fn temporaries(directory: &Path) -> Vec<(u32, PathBuf)> {
 fn process(name: &[u8]) -> Option<u32> {
     let rest = name.strip_prefix(TEMPORARY)?.strip_suffix(b".tmp")?;
     let rest = std::str::from_utf8(rest).ok()?.strip_prefix(&temporary_host())?.strip_prefix('-')?;
-    let (process, number) = rest.split_once('-')?;
+    let mut parts = rest.split('-');
+    let (process, token, number) = (parts.next()?, parts.next()?, parts.next()?);
+    u32::from_str_radix(token, 16).ok()?;
     number.parse::<u32>().ok()?;
-    process.parse().ok()
+    if parts.next().is_some() { None } else { process.parse().ok() }
 }
 
 #[cfg(test)]
@@ -73,31 +78,36 @@ mod tests {
 
     #[test]
     fn only_files_of_dead_processes_of_this_host_are_told_and_only_own_ones_removed() {
-        let directory = tempfile::tempdir().unwrap();
-        let (own, dead, host) = (own(directory.path()), dead(), temporary_host());
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("it's one");
+        std::fs::create_dir(&directory).unwrap();
+        let directory = directory.as_path();
+        let (own, dead, host, me) = (own(directory), dead(), temporary_host(), std::process::id());
         let names = [
-            format!(".iobench-{host}-{dead}-0.tmp"),
-            format!(".iobench-{host}-{dead}-1.tmp"),
-            format!(".iobench-{host}-1-0.tmp"),
-            format!(".iobench-00000000-{dead}-0.tmp"),
-            format!(".iobench-{host}-{dead}-x.tmp"),
+            format!(".iobench-{host}-{dead}-0123abcd-0.tmp"),
+            format!(".iobench-{host}-{dead}-fedc0123-1.tmp"),
+            format!(".iobench-{host}-1-0123abcd-0.tmp"),
+            format!(".iobench-00000000-{dead}-0123abcd-0.tmp"),
+            format!(".iobench-{host}-{dead}-0123abcd.tmp"),
             "obj_1".to_owned(),
+            // In another container a process may have this one's number.
+            format!(".iobench-{host}-{me}-0123abcd-7.tmp"),
         ];
-        let paths: Vec<_> = names.iter().map(|name| directory.path().join(name)).collect();
+        let paths: Vec<_> = names.iter().map(|name| directory.join(name)).collect();
         paths.iter().chain([&own]).for_each(|path| std::fs::write(path, b"part").unwrap());
 
-        let told = tell_of_the_dead(directory.path());
+        let told = tell_of_the_dead(directory);
         assert_eq!(told.len(), 1, "{told:?}");
-        let begins = format!("2 temporary files of process {dead}, which is not on this host any more");
+        let begins = format!("2 temporary files of process {dead}, which cannot be seen from here");
         assert!(told[0].starts_with(&begins), "{told:?}");
         let (_, command) = told[0].split_once("remove them with: ").unwrap();
         assert!(std::process::Command::new("sh").args(["-c", command]).status().unwrap().success());
         let left = |path: &&PathBuf| path.exists();
         assert_eq!(paths.iter().filter(left).collect::<Vec<_>>(), paths[2..].iter().collect::<Vec<_>>());
-        assert!(tell_of_the_dead(directory.path()).is_empty());
+        assert!(tell_of_the_dead(directory).is_empty());
 
-        assert_eq!((remove_own(directory.path()).unwrap(), own.exists()), (1, false));
-        assert_eq!(paths.iter().filter(left).count(), 4, "all others are somebody's");
-        assert_eq!(remove_own(&directory.path().join("none")).unwrap(), 0);
+        assert_eq!((remove_own(directory).unwrap(), own.exists()), (1, false));
+        assert_eq!(paths.iter().filter(left).count(), 5, "all others are somebody's");
+        assert_eq!(remove_own(&directory.join("none")).unwrap(), 0);
     }
 }

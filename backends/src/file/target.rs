@@ -4,9 +4,11 @@ use super::aligned::ALIGNMENT;
 use iobench_core::plan::{FileOptions, Fsync};
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How the temporary names of unfinished puts begin; a listing does not show them.
@@ -22,7 +24,7 @@ pub(crate) struct FileTarget {
     pub(crate) registered: bool,
     /// The files are memory, where a read never waits; see [`is_memory`].
     pub(crate) memory: bool,
-    /// Host and process make temporary names unique, also on a shared file system …
+    /// Host, process and a random token make temporary names unique, also on a shared file system …
     temporary_stem: String,
     /// … and a number within the process.
     temporaries: AtomicU32,
@@ -107,8 +109,16 @@ impl FileTarget {
     }
 }
 
-fn temporary_stem() -> String {
-    format!("{}-{}", temporary_host(), std::process::id())
+/// How the temporary names of this process go on after [`TEMPORARY`].
+pub(crate) fn temporary_stem() -> String {
+    format!("{}-{}-{:08x}", temporary_host(), std::process::id(), token())
+}
+
+/// Tells this process from one in another container, which may have the same number on a host of the same name.
+fn token() -> u32 {
+    static TOKEN: OnceLock<u32> = OnceLock::new();
+    // The keys of a new hasher are drawn by the operating system.
+    *TOKEN.get_or_init(|| RandomState::new().hash_one(std::process::id()) as u32)
 }
 
 /// What this host is called in temporary names.

@@ -14,7 +14,10 @@ const OF_RUNS: &[Row] = &[
     (4, "an agent cannot be reached, or is busy"),
     (5, "the configuration or the storage was refused, here or by an agent"),
     (6, "something before the start took too long"),
-    (7, "the results could not be written; the summary was printed"),
+    (
+        7,
+        "the results could not be written, and the summary was printed; or the summary could not be printed, or was not read",
+    ),
     (64, "the command line is wrong"),
 ];
 

@@ -13,6 +13,8 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 const BUSY_MAX: f64 = 90.0;
 /// Where less than this share of a busy host's CPU time is our own, others are to blame.
 const OWN_SHARE: f64 = 0.5;
+/// More than this, in percent, is no share of one host's CPUs, however its time was measured.
+const SHARE_MAX: f64 = 105.0;
 /// Over less time than this, nothing can be said.
 const JUDGED_FROM: Duration = Duration::from_millis(500);
 /// A 99th percentile of response time this many times that of service time means that operations were late.
@@ -58,35 +60,37 @@ impl Bottleneck {
         let waited = units::latency(part.totals.lag as f64 / 1_000.0);
         let busy = part.totals.cpu.map(|cpu| f64::from(cpu.user.saturating_add(cpu.system)) / 100.0);
         self.busy = [self.busy, busy].into_iter().flatten().reduce(f64::max);
-        let own = own_cpu(results, stage, part);
+        let own = share(results, stage, part, |_| false);
+        let ours = on_host(results, stage, part);
         if lag > STANDSTILL {
             self.signs.push(format!(
                 "{who}: this tool stood still for {waited} (stopped, or given no CPU); its rates include that time"
             ));
         }
         let late = lag > LAG_MAX && lag <= STANDSTILL;
-        match (busy.filter(|&busy| busy > BUSY_MAX), own) {
+        match (busy.filter(|&busy| busy > BUSY_MAX), ours) {
             // Where others have the CPUs, that is also why a completion waits for one.
-            (Some(busy), Some(own)) if own < OWN_SHARE * busy => {
+            (Some(busy), Some(ours)) if ours < OWN_SHARE * busy => {
                 let late =
                     if late { format!(", and a completion waited {waited} for one") } else { String::new() };
                 self.disturbed.push(format!(
-                    "{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool{late}"
+                    "{who}: the host's CPUs were {busy:.0} % busy, {ours:.0} % by this tool{late}"
                 ));
                 return;
             }
-            (Some(busy), Some(own)) => {
+            (Some(busy), Some(ours)) => {
                 self.signs
-                    .push(format!("{who}: the host's CPUs were {busy:.0} % busy, {own:.0} % by this tool"));
+                    .push(format!("{who}: the host's CPUs were {busy:.0} % busy, {ours:.0} % by this tool"));
             }
             (Some(busy), None) => {
                 self.signs
                     .push(format!("{who}: the host's CPUs were {busy:.0} % busy; by whom is not known"));
             }
-            (None, Some(own)) if own > BUSY_MAX => {
-                self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
+            (None, _) => {
+                if let Some(own) = own.filter(|&own| own > BUSY_MAX) {
+                    self.signs.push(format!("{who}: this tool used {own:.0} % of the CPUs it may use"));
+                }
             }
-            (None, _) => {}
         }
         if late {
             self.signs.push(format!("{who}: a completion waited {waited} for a thread of this tool"));
@@ -94,15 +98,28 @@ impl Bottleneck {
     }
 }
 
-/// The share of the CPUs of an agent's host that this tool used there, in all its agents, percent.
-fn own_cpu(results: &Results, stage: &StageResult, part: &AgentStage) -> Option<f64> {
-    let capabilities = |part: &AgentStage| Some(&results.agents.get(part.agent.0 as usize)?.capabilities);
-    let (host, cores) = (&capabilities(part)?.host, capabilities(part)?.cores);
-    let together = |other: &&AgentStage| {
-        other.agent == part.agent
-            || !host.is_empty() && capabilities(other).is_some_and(|it| it.host == *host)
+/// The share of the CPUs of an agent's host that this tool used there, in all its agents, percent. Agents may have CPUs of
+/// their own on one host, and several machines one name: where together they have more than there is, it is this one's.
+fn on_host(results: &Results, stage: &StageResult, part: &AgentStage) -> Option<f64> {
+    let host = &results.agents.get(part.agent.0 as usize)?.capabilities.host;
+    let beside = |other: &AgentStage| {
+        let other = results.agents.get(other.agent.0 as usize);
+        !host.is_empty() && other.is_some_and(|other| other.capabilities.host == *host)
     };
-    let used: u64 = stage.agents.iter().filter(together).map(|other| other.totals.process_cpu).sum();
+    let all = share(results, stage, part, beside).filter(|&all| all <= SHARE_MAX);
+    all.map(|all| all.min(100.0)).or_else(|| share(results, stage, part, |_| false))
+}
+
+/// The share of the CPUs which an agent may use that it used, and the agents beside it, percent.
+fn share(
+    results: &Results,
+    stage: &StageResult,
+    part: &AgentStage,
+    beside: impl Fn(&AgentStage) -> bool,
+) -> Option<f64> {
+    let cores = results.agents.get(part.agent.0 as usize)?.capabilities.cores;
+    let counted = stage.agents.iter().filter(|other| other.agent == part.agent || beside(other));
+    let used: u64 = counted.map(|other| other.totals.process_cpu).sum();
     let available = part.measured.duration.as_secs_f64() * f64::from(cores);
     (available > 0.0).then(|| 100.0 * used as f64 / 1e9 / available)
 }

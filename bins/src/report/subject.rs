@@ -5,8 +5,7 @@ use crate::results::{AgentResult, Results};
 use iobench_core::config::{self, Run};
 use iobench_core::message::AgentIndex;
 use iobench_core::plan::{Detail, Entry, Naming, Pattern, Plan, Pool, Scheme, SizeSpec, StageKind};
-use iobench_core::stats::summary::{Row, Scope};
-use iobench_core::stats::{Group, Operation};
+use iobench_core::stats::Group;
 use std::collections::BTreeSet;
 
 /// What a run was about.
@@ -44,16 +43,16 @@ fn kept(run: &Run, plan: &Plan, results: &Results) -> String {
     }
     let own_data = run.agents.iter().all(|agent| agent.share.count == 1);
     let agents = if own_data { run.agents.len().max(1) as u64 } else { 1 };
-    let puts = |row: &&Row| matches!(row.scope, Scope::Operation(Operation::Put | Operation::Copy));
-    // What was cancelled may have been written.
-    let timed = || results.stages.iter().filter(|stage| stage.timed.is_some());
-    let put = timed().flat_map(|stage| &stage.total.rows).filter(puts).map(|row| row.count).sum::<u64>()
-        + timed().map(|stage| stage.total.tally.cancelled).sum::<u64>();
+    let began =
+        !results.outcome.starts.is_empty() || results.stages.iter().any(|stage| stage.timed.is_some());
     let set = |pool: &Pool| {
         let base = if pool.base.is_empty() { "the target itself" } else { pool.base.as_str() };
-        let (count, at_most) = match pool.naming {
-            Naming::Prepared | Naming::Deletable | Naming::Tree(_) => (pool.count.saturating_mul(agents), ""),
-            Naming::Put if put > 0 => (pool.count.saturating_mul(agents).min(put), "at most "),
+        let count = pool.count.saturating_mul(agents);
+        let number = match pool.naming {
+            Naming::Prepared | Naming::Deletable | Naming::Tree(_) => format!("{} ", grouped(count)),
+            // What was put in the warm-up, by agents that failed or in operations that timed out is in no count.
+            Naming::Put if began && pool.count == u64::MAX => String::new(),
+            Naming::Put if began => format!("at most {} ", grouped(count)),
             Naming::Put | Naming::Single | Naming::Directory | Naming::Listed { .. } => return None,
         };
         let (smallest, largest) = pool.sizes.bounds();
@@ -63,7 +62,7 @@ fn kept(run: &Run, plan: &Plan, results: &Results) -> String {
             (false, _) => String::new(),
         };
         let objects = if count == 1 { "object" } else { "objects" };
-        Some(format!("{at_most}{} {objects}{each} in {base}", grouped(count)))
+        Some(format!("{number}{objects}{each} in {base}"))
     };
     let sets: Vec<_> = plan.pools.iter().filter_map(set).collect();
     if sets.is_empty() { String::new() } else { format!("below {}: {}", plan.target, sets.join(", ")) }

@@ -305,8 +305,9 @@ fn a_tool_at_its_limit_is_named_with_its_signs() {
     }
 }
 
-/// One agent or two on one host, whose CPUs were all busy, and whose completions waited; each used so many of 80 s of CPU.
-fn busy_run(used: &[u64]) -> Results {
+/// One agent or two on one host, whose CPUs were busy so far, and whose completions waited; each used so many of the 80 s
+/// of CPU that it may use.
+fn busy_run(busy: u32, used: &[u64]) -> Results {
     let mut records = Vec::new();
     for (index, used) in (0..).zip(used) {
         let mut agent = Agent::new(index, 0);
@@ -319,7 +320,7 @@ fn busy_run(used: &[u64]) -> Results {
         agent.interval(20, gets(&[100]));
         let mut totals = agent.totals(WORKLOAD, 10, 20, gets(&[100]));
         (totals.lag, totals.process_cpu) = (12_000_000, used * SECOND);
-        totals.cpu = Some(CpuShare { user: 9_000, system: 1_000, iowait: 0 });
+        totals.cpu = Some(CpuShare { user: 100 * busy, system: 0, iowait: 0 });
         agent.say(20, Report::Completed { totals: vec![totals] });
         records.extend(agent.records);
     }
@@ -328,22 +329,38 @@ fn busy_run(used: &[u64]) -> Results {
 
 #[test]
 fn the_limit_is_whoever_had_the_cpus_and_never_two_at_once() {
-    let screen = text(&busy_run(&[8]));
+    let screen = text(&busy_run(100, &[8]));
     let others = "OTHER PROCESSES, NOT THIS TOOL, MAY HAVE BEEN THE LIMIT; stop them, or use other hosts:
   workload: the host's CPUs were 100 % busy, 10 % by this tool, and a completion waited 12.0ms for one
 ";
     assert!(screen.contains(others) && !screen.contains("THIS TOOL MAY"), "{screen}");
-    let screen = text(&busy_run(&[64]));
+    let screen = text(&busy_run(100, &[64]));
     let own = "THIS TOOL MAY HAVE BEEN THE LIMIT; use more agents or cores, or a lower concurrency:
   workload: the host's CPUs were 100 % busy, 80 % by this tool
   workload: a completion waited 12.0ms for a thread of this tool
 ";
     assert!(screen.contains(own) && !screen.contains("OTHER"), "{screen}");
     // Each had less than half of the host that they share, and together they had more.
-    let screen = text(&busy_run(&[24, 24]));
+    let screen = text(&busy_run(100, &[24, 24]));
     let both = "agent-1 in workload: the host's CPUs were 100 % busy, 60 % by this tool";
     assert!(screen.contains(both), "{screen}");
     assert!(!screen.contains("OTHER PROCESSES"), "{screen}");
+    // A little more than there is, as the times of measurement differ.
+    let screen = text(&busy_run(100, &[28, 27, 27]));
+    let all = "agent-1 in workload: the host's CPUs were 100 % busy, 100 % by this tool";
+    assert!(screen.contains(all) && !screen.contains("OTHER PROCESSES"), "{screen}");
+}
+
+#[test]
+fn agents_with_cpus_of_their_own_are_judged_by_themselves() {
+    // Each half busy on its own ones.
+    let half = json(&busy_run(50, &[40, 40]));
+    assert!(!half.contains("of the CPUs it may use"), "{half}");
+    // Together more than one has: what the others on the host used is not known from their sum.
+    let screen = text(&busy_run(100, &[32, 64]));
+    let (others, own) =
+        ("agent-0 in workload: the host's CPUs were 100 % busy, 40 %", "busy, 80 % by this tool");
+    assert!(screen.contains(others) && screen.contains(own), "{screen}");
 }
 
 #[test]
@@ -366,9 +383,18 @@ fn what_is_kept_without_a_cleanup_is_told_with_how_to_remove_it() {
     let (mut header, records, outcome) = varied_run();
     header.config = "target: file:///mnt/t\nduration: 10s\nprepare: {ensure_objects: [{base_uri: d/, count: 2000, size: 4KiB}]}\nworkload: [{op: get, path: d/}, {op: put, path: n/, object_size: 1MiB}]\n".to_owned();
     let told = text(&run((header.clone(), records.clone(), outcome.clone())));
-    let expected = "\nKept below file:///mnt/t: 2,000 objects of 4 KiB each in d/, at most 1,010 objects of 1 MiB each in n/;
+    let expected =
+        "\nKept below file:///mnt/t: 2,000 objects of 4 KiB each in d/, objects of 1 MiB each in n/;
   remove it with the same command and --set prepare.cleanup_only=true\n";
     assert!(told.contains(expected), "{told}");
+    // All names, although fewer were put in the measured time: what was put before and after is in no count.
+    header.config = header.config.replace("object_size: 1MiB", "object_size: 1MiB, count: 5000");
+    let numbered = "d/, at most 5,000 objects of 1 MiB each in n/;";
+    let told = text(&run((header.clone(), records.clone(), outcome.clone())));
+    assert!(told.contains(numbered), "{told}");
+    // The stage began, but no agent came to its end.
+    let told = text(&results(header.clone(), vec![Record::Outcome(Box::new(outcome.clone()))]));
+    assert!(told.contains(numbered), "{told}");
     header.config = header.config.replace("file:///mnt/t", "mem://");
     assert!(!text(&run((header, records, outcome))).contains("Kept"), "it is gone");
 }

@@ -386,10 +386,11 @@ fn remarks(out: &mut String, results: &Results) {
         line!(out, "warning: {loss}");
     }
     let Some(subject) = subject(results) else { return };
+    let did_something = !results.stages.is_empty() || !results.outcome.starts.is_empty();
     if !subject.left_behind.is_empty() {
         line!(out, "Not cleaned up: {};", subject.left_behind);
         line!(out, "  remove it with the same command and --set prepare.cleanup_only=true");
-    } else if !subject.kept.is_empty() && !results.stages.is_empty() {
+    } else if !subject.kept.is_empty() && did_something {
         line!(out, "Kept {};", subject.kept);
         line!(out, "  remove it with the same command and --set prepare.cleanup_only=true");
     }

@@ -345,11 +345,11 @@ fn cleanup_removes_temporary_files_of_its_own_run_and_tells_of_objects_that_it_l
         std::fs::write(&path, b"part").unwrap();
         path
     };
-    let host = crate::file::target::temporary_host();
+    let stem = crate::file::target::temporary_stem();
     let part = file("part/obj_7");
     let mut rig = Rig::new(plan);
     rig.validate().unwrap();
-    let own = file(&format!("new/.iobench-{host}-{}-3.tmp", std::process::id()));
+    let own = file(&format!("new/.iobench-{stem}-3.tmp"));
     let totals = rig.run(0).done();
     assert!(!own.exists() && !target.join("new").exists() && part.exists());
     let told = fact(&totals, "left behind").expect("it is told");

@@ -251,7 +251,7 @@ fn what_a_killed_process_left_where_the_run_writes_is_told_before() {
     let directory = memory();
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
-    let name = format!(".iobench-{}-{}-0.tmp", crate::file::target::temporary_host(), child.id());
+    let name = format!(".iobench-{}-{}-0123abcd-0.tmp", crate::file::target::temporary_host(), child.id());
     std::fs::create_dir_all(directory.path().join("target/new")).unwrap();
     std::fs::write(directory.path().join("target/new").join(name), b"part").unwrap();
     let warnings = |operation| {
