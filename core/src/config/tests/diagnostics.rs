@@ -193,8 +193,17 @@ fn words_of_other_tools_lead_to_ours() {
     ] {
         assert_eq!(help(&working(&[entry])), [expected], "{entry}");
     }
-    let set = GOOD.replace("count: 10", "nrfiles: 10");
-    assert_eq!(help(&set), ["did you mean `count`?"]);
+    for (theirs, expected) in [("count: 10, nrfiles", "count"), ("bs", "size"), ("block", "size")] {
+        let set = GOOD.replace("count: 10, size", &format!("count: 10, {theirs}"));
+        let set = set.replace("count: 10, nrfiles: 64KiB", "nrfiles: 10");
+        assert_eq!(help(&set), [format!("did you mean `{expected}`?")], "{theirs}");
+    }
+    let service = "of an object store; agents are listed in `distributed.agents`";
+    assert_eq!(help(&with("distributed: {agents: [{host: h1}]}")), ["did you mean `address`?"]);
+    assert_eq!(help(&with("storage: {host: h1}")), [format!("did you mean `endpoint` ({service})?")]);
+    let elsewhere = format!("write `storage.endpoint`: {service}");
+    assert_eq!(help(&with("host: h1")), [elsewhere.clone()]);
+    assert_eq!(help(&working(&["op: get, path: data/, host: h1"])), [elsewhere]);
 }
 
 #[test]
