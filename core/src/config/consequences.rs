@@ -4,6 +4,7 @@
 //! wrong only because of that: it is not said until the first mistake is corrected.
 
 use super::path::Path;
+use std::collections::BTreeSet;
 
 /// A place (`*` stands for every item of a list), and the places on which it depends whether a value there is right.
 /// Keys of one section depend on each other, but for those of [`INDEPENDENT`].
@@ -37,17 +38,27 @@ const INDEPENDENT: &[&str] = &["", "workload.*", "prepare.ensure_objects.*"];
 
 /// What was left out of a configuration, and has been reported.
 #[derive(Default)]
-pub(super) struct LeftOut(Vec<Path>);
+pub(super) struct LeftOut {
+    /// What was meant to be there: may explain what is wrong without it.
+    meant: Vec<Path>,
+    /// What stands in the tree and was not decoded: items of lists behind it have moved up.
+    omitted: BTreeSet<Path>,
+}
 
 impl LeftOut {
     /// From now on also this.
     pub(super) fn add(&mut self, path: Path) {
-        self.0.push(path);
+        self.meant.push(path);
+    }
+
+    /// These were not decoded.
+    pub(super) fn omit(&mut self, paths: BTreeSet<Path>) {
+        self.omitted = paths;
     }
 
     /// Whether something at or below one of these keys is left out.
     pub(super) fn any_below(&self, keys: &[&str]) -> bool {
-        keys.iter().any(|key| self.0.iter().any(|out| out.starts_with(&Path::from(*key))))
+        keys.iter().any(|key| self.meant.iter().any(|out| out.starts_with(&Path::from(*key))))
     }
 
     /// Whether what seems to be wrong at `path` may be wrong only because something is left out.
@@ -57,7 +68,7 @@ impl LeftOut {
         let key = path.steps().last().filter(|step| step.parse::<usize>().is_err());
         let section = key.and(path.parent()).filter(|section| !INDEPENDENT.iter().any(|it| section.is(it)));
         depends.into_iter().any(|(_, on)| self.any_below(on))
-            || self.0.iter().any(|out| {
+            || self.meant.iter().any(|out| {
                 out.starts_with(path)
                     || path.starts_with(out)
                     || (section.is_some() && out.parent() == section)
@@ -68,7 +79,7 @@ impl LeftOut {
     pub(super) fn as_written(&self, path: &Path) -> Path {
         path.steps().iter().fold(Path::default(), |list, step| match step.parse::<usize>() {
             Ok(index) => {
-                let is_there = |index: &usize| !self.0.contains(&list.child(index));
+                let is_there = |index: &usize| !self.omitted.contains(&list.child(index));
                 let written = (0..).filter(is_there).nth(index).expect("the numbers have no end");
                 list.child(written)
             }

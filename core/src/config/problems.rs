@@ -87,14 +87,19 @@ impl<'a> Problems<'a> {
 
     /// A setting that could not be put over the file, and what it was about.
     pub(super) fn refused(&mut self, path: Path, diagnostic: Diagnostic) {
-        self.left_out.add(path);
+        // A setting that names no key is about nothing; as a path it would be the root, and so about everything.
+        if !path.steps().is_empty() {
+            self.left_out.add(path);
+        }
         self.errors += 1;
         self.list.push(diagnostic);
     }
 
-    /// What was reported and is not part of the configuration that is checked from now on.
-    pub(super) fn left_out(&mut self, paths: impl IntoIterator<Item = Path>) {
+    /// What was reported and is not part of the configuration that is checked from now on, and what of the tree went
+    /// with it.
+    pub(super) fn left_out(&mut self, paths: BTreeSet<Path>, omitted: BTreeSet<Path>) {
         paths.into_iter().for_each(|path| self.left_out.add(path));
+        self.left_out.omit(omitted);
     }
 
     /// Something about the configuration that is left, unless it may be so only because of what is left out.
