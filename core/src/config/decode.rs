@@ -69,7 +69,10 @@ pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> Decoded<T> {
         let Some(path) = path else { break };
         let is_new = path == fault.path;
         omitted.insert(path.clone());
-        left_out.insert(fault.meant().filter(|_| is_new).unwrap_or(path));
+        // A key that resembles none says nothing about any.
+        if !(is_new && matches!(fault.kind, Kind::Unknown(None))) {
+            left_out.insert(fault.meant().filter(|_| is_new).unwrap_or(path));
+        }
         if is_new && !fault.absent().is_some_and(|path| left_out.contains(&path)) {
             faults.push(fault);
         }

@@ -61,7 +61,8 @@ error: `workload.5` does not exist: the list has 1 items
 
 /// The places and messages of what is wrong in the file.
 fn wrong_in_file(yaml: &str, setting: &str) -> Vec<String> {
-    let bad = load(yaml, &[setting.to_owned()], "bench.yaml").unwrap_err();
+    let settings = [setting].map(str::to_owned);
+    let bad = load(yaml, &settings, "bench.yaml").unwrap_err();
     let in_file = bad.iter().filter_map(|one| one.place.as_ref().map(|place| (place, &one.message)));
     let in_file = in_file.map(|(place, message)| format!("{}:{} {message}", place.line(), place.column()));
     in_file.skip(1).collect()
