@@ -46,6 +46,8 @@ pub(super) struct Decoded<T> {
     pub(super) faults: Vec<Fault>,
     /// Where that stood; for a misspelt key, where what was probably meant would have stood.
     pub(super) left_out: BTreeSet<Path>,
+    /// What of the tree is not in the value.
+    pub(super) omitted: BTreeSet<Path>,
 }
 
 /// Decodes as much of the tree as can be.
@@ -56,7 +58,7 @@ pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> Decoded<T> {
     let mut left_out = BTreeSet::new();
     while faults.len() < FAULTS_MAX {
         let fault = match T::deserialize(Decoder { node: root, path: Path::default(), omitted: &omitted }) {
-            Ok(value) => return Decoded { value: Some(value), faults, left_out },
+            Ok(value) => return Decoded { value: Some(value), faults, left_out, omitted },
             Err(fault) => fault,
         };
         // Where leaving out the value itself did not help, what surrounds it goes. That ends at the root.
@@ -67,12 +69,15 @@ pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> Decoded<T> {
         let Some(path) = path else { break };
         let is_new = path == fault.path;
         omitted.insert(path.clone());
-        left_out.insert(fault.meant().filter(|_| is_new).unwrap_or(path));
+        // A key that resembles none says nothing about any.
+        if !(is_new && matches!(fault.kind, Kind::Unknown(None))) {
+            left_out.insert(fault.meant().filter(|_| is_new).unwrap_or(path));
+        }
         if is_new && !fault.absent().is_some_and(|path| left_out.contains(&path)) {
             faults.push(fault);
         }
     }
-    Decoded { value: None, faults, left_out }
+    Decoded { value: None, faults, left_out, omitted }
 }
 
 impl Fault {

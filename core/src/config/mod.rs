@@ -144,7 +144,7 @@ fn read(root: &mut yaml::Node, problems: &mut Problems<'_>) -> Option<Config> {
     dialect::remove_known(root, problems);
     let decoded = decode::decode(root);
     decoded.faults.into_iter().for_each(|fault| problems.fault(fault));
-    problems.left_out(decoded.left_out);
+    problems.left_out(decoded.left_out, decoded.omitted);
     decoded.value
 }
 

@@ -28,14 +28,19 @@ impl Path {
 
     /// Whether this is the place that a pattern names, of which `*` is any step.
     pub(super) fn is(&self, pattern: &str) -> bool {
-        self.0.len() == Self::from(pattern).0.len() && self.is_at_or_below(pattern)
+        self.0.len() == Self::from(pattern).0.len() && self.meets(pattern)
     }
 
-    /// Whether this is that place, or one below it.
-    pub(super) fn is_at_or_below(&self, pattern: &str) -> bool {
+    /// Whether this is that place, one below it, or one that it is in.
+    pub(super) fn meets(&self, pattern: &str) -> bool {
         let pattern = Self::from(pattern).0;
         let same = |(step, wanted): (&String, &String)| wanted == "*" || step == wanted;
-        self.0.len() >= pattern.len() && self.0.iter().zip(&pattern).all(same)
+        self.0.iter().zip(&pattern).all(same)
+    }
+
+    /// With one name for a key instead of another.
+    pub(super) fn renamed(self, from: &str, to: &str) -> Self {
+        Self(self.0.into_iter().map(|step| if step == from { to.to_owned() } else { step }).collect())
     }
 }
 

@@ -42,6 +42,20 @@ impl<'a> Problems<'a> {
         self.found(Severity::Error, &path.into(), Part::Value, message.into(), help.into());
     }
 
+    /// The value at `path`, or its key, cannot be right whatever stands elsewhere.
+    pub(super) fn certain(
+        &mut self,
+        part: Part,
+        path: impl Into<Path>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let path = self.left_out.as_written(&path.into());
+        if !self.left_out.is_default(&path) {
+            self.say(Severity::Error, &path, part, message.into(), help.into());
+        }
+    }
+
     /// The values at these paths are the same, and must not be: said once, at the last of them.
     pub(super) fn repeated(&mut self, paths: &[Path], message: String, help: &str) {
         let Some((last, before)) = paths.split_last() else { return };
@@ -73,10 +87,18 @@ impl<'a> Problems<'a> {
         self.found(Severity::Warning, &path.into(), Part::Key, message.into(), help.into());
     }
 
-    /// A key is absent, unless it, or a misspelt one that was meant to be it, has been reported.
+    /// Keys are absent at the top, unless one, or a misspelt one that was meant to be it, has been reported.
     pub(super) fn missing(&mut self, keys: &[&str], message: &str, help: &str) {
-        if !self.left_out.any_below(keys) {
+        if !self.left_out.any(keys) {
             self.add(Severity::Error, &Path::default(), Part::Value, message.to_owned(), help.to_owned());
+        }
+    }
+
+    /// The section at `path` lacks all of these, unless one has been reported in the same way.
+    pub(super) fn missing_in(&mut self, path: &Path, keys: &[Path], message: &str, help: &str) {
+        let path = self.left_out.as_written(path);
+        if !keys.iter().any(|key| self.left_out.is_default(&self.left_out.as_written(key))) {
+            self.say(Severity::Error, &path, Part::Value, message.to_owned(), help.to_owned());
         }
     }
 
@@ -87,21 +109,33 @@ impl<'a> Problems<'a> {
 
     /// A setting that could not be put over the file, and what it was about.
     pub(super) fn refused(&mut self, path: Path, diagnostic: Diagnostic) {
-        self.left_out.add(path);
+        // A setting that names no key is about nothing; as a path it would be the root, and so about everything.
+        if !path.steps().is_empty() {
+            self.left_out.add(path);
+        }
         self.errors += 1;
         self.list.push(diagnostic);
     }
 
-    /// What was reported and is not part of the configuration that is checked from now on.
-    pub(super) fn left_out(&mut self, paths: impl IntoIterator<Item = Path>) {
+    /// What was reported and is not part of the configuration that is checked from now on, and what of the tree went
+    /// with it.
+    pub(super) fn left_out(&mut self, paths: BTreeSet<Path>, omitted: BTreeSet<Path>) {
         paths.into_iter().for_each(|path| self.left_out.add(path));
+        self.left_out.omit(omitted);
     }
 
     /// Something about the configuration that is left, unless it may be so only because of what is left out.
     fn found(&mut self, severity: Severity, path: &Path, part: Part, message: String, help: String) {
         let path = self.left_out.as_written(path);
-        if !self.left_out.explains(&path) && self.said.insert((path.clone(), message.clone())) {
-            self.add(severity, &path, part, message, help);
+        if !self.left_out.explains(&path) {
+            self.say(severity, &path, part, message, help);
+        }
+    }
+
+    /// Once.
+    fn say(&mut self, severity: Severity, path: &Path, part: Part, message: String, help: String) {
+        if self.said.insert((path.clone(), message.clone())) {
+            self.add(severity, path, part, message, help);
         }
     }
 

@@ -4,6 +4,7 @@
 const KEYS: &[(&str, &str, &str)] = &[
     // fio
     ("bs", "workload.*.block_size", ""),
+    ("bs", "prepare.ensure_objects.*.size", ""),
     ("iodepth", "concurrency", "operations in flight on each agent"),
     ("numjobs", "concurrency", "operations in flight on each agent; all cores are used"),
     ("rw", "workload.*.op", "`read` or `write`, and a `pattern`"),
@@ -27,10 +28,12 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("obj.size", "workload.*.object_size", "of a `put`"),
     ("obj.size", "prepare.ensure_objects.*.size", ""),
     ("bucket", "target", "a URI such as `s3://bucket/prefix`"),
-    ("host", "storage.endpoint", ""),
+    ("host", "storage.endpoint", "of an object store; agents are listed in `distributed.agents`"),
+    ("host", "distributed.agents.*.address", ""),
     // elbencho
     ("threads", "concurrency", "operations in flight on each agent; all cores are used"),
     ("block", "workload.*.block_size", ""),
+    ("block", "prepare.ensure_objects.*.size", ""),
     ("timelimit", "duration", ""),
     ("hosts", "distributed.agents", ""),
     ("s3endpoints", "storage.endpoint", ""),

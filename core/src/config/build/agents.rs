@@ -4,6 +4,7 @@ use super::paths::Relative;
 use crate::config::file;
 use crate::config::path::Path;
 use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::plan::{Share, Spread, Uri};
 use std::collections::BTreeMap;
 
@@ -101,7 +102,12 @@ fn expand_all<'a>(agents: &'a [file::Agent], problems: &mut Problems<'_>) -> Opt
         match expand(written, &at) {
             Ok(some) => named.extend(some),
             Err((key, message)) => {
-                problems.error(at.child(key), message, "write for example `host1:7420` or `host[1-8]:7420`");
+                problems.certain(
+                    Part::Value,
+                    at.child(key),
+                    message,
+                    "write for example `host1:7420` or `host[1-8]:7420`",
+                );
             }
         }
         if named.len() > AGENTS_MAX {
@@ -113,7 +119,12 @@ fn expand_all<'a>(agents: &'a [file::Agent], problems: &mut Problems<'_>) -> Opt
     for agent in &named {
         if !is_name(&agent.id) {
             let help = "use up to 64 letters, digits, `.`, `_` and `-`: it names a directory in the results";
-            problems.error(agent.at.child("id"), format!("`{}` cannot be an agent's id", agent.id), help);
+            problems.certain(
+                Part::Value,
+                agent.at.child("id"),
+                format!("`{}` cannot be an agent's id", agent.id),
+                help,
+            );
         }
     }
     Some(named)

@@ -1,11 +1,12 @@
 //! What entries say beyond their operation, and what the kinds of targets can do of it.
 
-use super::paths::Relative;
+use super::paths::{self, Relative};
 use super::pools::Pools;
 use super::workload::Around;
 use crate::config::file::{self, Op};
 use crate::config::path::Path;
 use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::config::units::Size;
 use crate::config::values::Offset;
 use crate::plan::{Detail, Fill, Naming, Pool, PoolId, Scheme, SizeSpec};
@@ -90,7 +91,8 @@ fn check_range(
     problems: &mut Problems<'_>,
 ) {
     if range.length.0 == 0 {
-        problems.error(
+        problems.certain(
+            Part::Value,
             at.child("length"),
             "a range has at least 1 byte",
             "write for example `length: 64KiB`",
@@ -125,7 +127,12 @@ fn copies(
     problems: &mut Problems<'_>,
 ) -> Option<PoolId> {
     let Some(to) = &entry.to else {
-        problems.error(at.clone(), "`copy` needs a place for the copies", "write for example `to: copies/`");
+        problems.missing_in(
+            at,
+            &[at.child("to")],
+            "`copy` needs a place for the copies",
+            "write for example `to: copies/`",
+        );
         return None;
     };
     let path = match Relative::parse(to, around.target) {
@@ -136,7 +143,7 @@ fn copies(
             return None;
         }
         Err(why) => {
-            problems.error(at.child("to"), format!("`{to}` cannot be used: {why}"), "");
+            paths::unusable(to, &why, at.child("to"), problems);
             return None;
         }
     };

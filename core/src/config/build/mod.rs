@@ -18,6 +18,7 @@ pub use agents::{AgentEntry, addresses};
 use super::file::{self, Config};
 use super::path::Path;
 use super::problems::Problems;
+use super::source::Part;
 use super::units::{Count, TimeSpan};
 use super::yaml::Node;
 use crate::plan::{ErrorPolicy, FileEngine, FileOptions, Fsync, Plan, Policy, Scheme, Share, Uri};
@@ -109,17 +110,18 @@ fn target(text: &str, at: impl Into<Path>, problems: &mut Problems<'_>) -> Optio
         Ok(uri) if uri.scheme.is_object_store() && uri.path.contains(['@', '?', '#']) => {
             // Not quoted: it may hold a secret.
             let help = "write `s3://bucket/prefix`; credentials belong in `storage.credentials`";
-            problems.error(at, "a target must not contain a user, password or query", help);
+            problems.certain(Part::Value, at, "a target must not contain a user, password or query", help);
             None
         }
         Ok(uri) if uri.bucket().is_some_and(|bucket| bucket.name.is_empty()) => {
             let scheme = uri.scheme.name();
             let help = format!("write for example `{scheme}://bucket/prefix`");
-            problems.error(at, format!("`{uri}` names no bucket"), help);
+            problems.certain(Part::Value, at, format!("`{uri}` names no bucket"), help);
             None
         }
         Ok(uri) if uri.path.contains('*') => {
-            problems.error(
+            problems.certain(
+                Part::Value,
                 at,
                 "a target cannot be a glob",
                 "write the directory; globs belong to the `path` of workload entries",
@@ -128,7 +130,7 @@ fn target(text: &str, at: impl Into<Path>, problems: &mut Problems<'_>) -> Optio
         }
         Ok(uri) => Some(uri),
         Err(why) => {
-            problems.error(at, why.to_string(), "");
+            problems.certain(Part::Value, at, why.to_string(), "");
             None
         }
     }
@@ -144,7 +146,7 @@ fn configured_target(config: &Config, problems: &mut Problems<'_>) -> Option<Uri
     };
     if !config.distributed.as_ref().is_some_and(own) {
         problems.missing(
-            &["target"],
+            &["target", "distributed.agents.*.target_override"],
             "the key `target` is missing",
             "say where the data lies, as in `target: file:///mnt/data`",
         );

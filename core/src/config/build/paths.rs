@@ -1,5 +1,8 @@
 //! Paths in a configuration → paths relative to the target.
 
+use crate::config::path::Path;
+use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::plan::{Scheme, Uri, UriError};
 
 /// What a `path` or `base_uri` names, relative to the target, without slashes at its ends.
@@ -51,6 +54,16 @@ impl Relative {
     /// A glob over keys: a directory stands for everything in it.
     pub(super) fn glob(&self) -> String {
         if self.directory { format!("{}**", self.base()) } else { self.path.clone() }
+    }
+}
+
+/// What is wrong with a path that [`Relative::parse`] refused: only of a URI it may be the target.
+pub(super) fn unusable(written: &str, why: &str, at: Path, problems: &mut Problems<'_>) {
+    let message = format!("`{written}` cannot be used: {why}");
+    if written.contains("://") {
+        problems.error(at, message, "");
+    } else {
+        problems.certain(Part::Value, at, message, "");
     }
 }
 

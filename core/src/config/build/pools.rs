@@ -1,6 +1,6 @@
 //! The sets of objects that a run works on, and which of them a path means.
 
-use super::paths::Relative;
+use super::paths::{self, Relative};
 use super::sizes::Sizes;
 use crate::config::file::{self, DirectoryStructure, EnsureObjects, Levels};
 use crate::config::path::Path;
@@ -140,8 +140,9 @@ fn objects_pool(entry: &EnsureObjects, at: &Path, target: &Uri, problems: &mut P
             None
         }
         None => {
-            problems.error(
-                at.clone(),
+            problems.missing_in(
+                at,
+                &[at.child("count"), "prepare.directory_structure".into()],
                 "the key `count` is missing here",
                 "write how many objects to prepare",
             );
@@ -224,7 +225,7 @@ fn base_of(written: &str, at: &Path, target: &Uri, problems: &mut Problems<'_>) 
             None
         }
         Err(why) => {
-            problems.error(at.child("base_uri"), format!("`{written}` cannot be used: {why}"), "");
+            paths::unusable(written, &why, at.child("base_uri"), problems);
             None
         }
     }

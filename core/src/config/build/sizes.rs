@@ -102,11 +102,8 @@ fn distribution(drawn: &Distribution, at: &Path, problems: &mut Problems<'_>) ->
     let mut sound = true;
     for (key, value) in keys {
         if required.contains(&key) && value.is_none() {
-            problems.error(
-                at.clone(),
-                format!("`type: {name}` needs `{key}`"),
-                format!("write {}", quoted(required)),
-            );
+            let message = format!("`type: {name}` needs `{key}`");
+            problems.missing_in(at, &[at.child(key)], &message, &format!("write {}", quoted(required)));
             sound = false;
         } else if value.is_some() && !required.contains(&key) && !optional.contains(&key) {
             problems.key_error(

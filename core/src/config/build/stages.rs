@@ -4,11 +4,14 @@ use super::pools::Pools;
 use crate::config::file::{self, CleanupMode, Completion, Config};
 use crate::config::path::Path;
 use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::plan::{Entry, Stage, StageKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const STAGES_MAX: usize = 256;
+/// One of them makes a run do something.
+const NOTHING_WITHOUT: &[&str] = &["workload", "prepare.ensure_objects", "prepare.directory_structure"];
 
 /// What stages are made of.
 pub(super) struct Parts<'a> {
@@ -94,7 +97,7 @@ impl Parts<'_> {
         }
         if stages.is_empty() {
             problems.missing(
-                &["workload", "prepare"],
+                NOTHING_WITHOUT,
                 "this run does nothing",
                 "write a `workload`, or objects to `prepare`",
             );
@@ -109,7 +112,8 @@ impl Parts<'_> {
         }
         if self.config.prepare.cleanup_only {
             let help = "remove `stages` or `cleanup_only`";
-            problems.error(
+            problems.certain(
+                Part::Value,
                 "prepare.cleanup_only",
                 "this run has a list of stages, and only cleaning up is none of them",
                 help,
@@ -132,7 +136,12 @@ impl Parts<'_> {
             let name = stage.name.clone().unwrap_or_else(|| default_name(stage.kind, &names));
             if !super::is_name(&name) {
                 let help = "use up to 64 letters, digits, `.`, `_` and `-`: it names files in the results";
-                problems.error(at.child("name"), format!("`{name}` cannot be a stage's name"), help);
+                problems.certain(
+                    Part::Value,
+                    at.child("name"),
+                    format!("`{name}` cannot be a stage's name"),
+                    help,
+                );
             }
             if !names.insert(name.clone()) {
                 problems.error(
@@ -157,7 +166,7 @@ impl Parts<'_> {
         stages.sort_by_key(|(order, index, _)| (*order, *index));
         if stages.is_empty() && !problems.any_error() {
             problems.missing(
-                &["workload", "prepare"],
+                NOTHING_WITHOUT,
                 "this run does nothing",
                 "list a stage of type `prepare`, `execute` or `cleanup`",
             );
@@ -199,7 +208,12 @@ impl Parts<'_> {
             file::StageKind::Validation => None,
             file::StageKind::Custom | file::StageKind::Hybrid => {
                 let help = "remove this stage; supported are `prepare`, `execute` and `cleanup`";
-                problems.error(at.child("type"), "this type of stage is not supported by this version", help);
+                problems.certain(
+                    Part::Value,
+                    at.child("type"),
+                    "this type of stage is not supported by this version",
+                    help,
+                );
                 None
             }
         }

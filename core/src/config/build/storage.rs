@@ -3,6 +3,7 @@
 use crate::config::file::{self, Config, MultiEndpoint};
 use crate::config::path::Path;
 use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::config::units::{Count, Size};
 use crate::config::values::{self, CredentialKeys};
 use crate::plan::{
@@ -143,31 +144,40 @@ pub(super) fn services(
 /// `http://host:port` or `https://host:port`; in the other dialect also `s3://host:port/bucket/…` of the target.
 fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) -> Option<String> {
     const FORM: &str = "write for example `http://10.0.0.1:9000` or `https://s3.example.com`";
-    let mut refuse = |message: String| {
+    let refuse = |message: String, problems: &mut Problems<'_>| {
+        problems.certain(Part::Value, at.clone(), message, FORM);
+        None
+    };
+    // What another target would make right.
+    let unfit = |message: String, problems: &mut Problems<'_>| {
         problems.error(at.clone(), message, FORM);
         None
     };
     let Some((scheme, rest)) = text.split_once("://") else {
-        return refuse("an endpoint begins with `http://` or `https://`".to_owned());
+        return refuse("an endpoint begins with `http://` or `https://`".to_owned(), problems);
     };
     if rest.contains(['@', '?', '#']) {
         // Not quoted: it may hold a secret.
         return refuse(
             "an endpoint must not contain a user, password or query; see `storage.credentials`".to_owned(),
+            problems,
         );
     }
     if !matches!(scheme, "http" | "https") {
         let uri = text.parse::<Uri>().ok().filter(|uri| uri.scheme == target.scheme);
         let Some(bucket) = uri.as_ref().and_then(Uri::bucket) else {
             let message = format!("`{scheme}://` cannot reach a service of `{}://`", target.scheme.name());
-            return refuse(message);
+            return unfit(message, problems);
         };
         let Some(address) = bucket.endpoint else {
-            return refuse(format!("`{text}` names no `host:port`"));
+            return refuse(format!("`{text}` names no `host:port`"), problems);
         };
         let same = target.bucket().is_some_and(|of| (of.name, of.prefix) == (bucket.name, bucket.prefix));
         if !same {
-            return refuse(format!("`{text}` points to a different place than the target `{target}`"));
+            return unfit(
+                format!("`{text}` points to a different place than the target `{target}`"),
+                problems,
+            );
         }
         return Some(Uri::service(address));
     }
@@ -176,9 +186,12 @@ fn endpoint(text: &str, target: &Uri, at: &Path, problems: &mut Problems<'_>) ->
     let bad_port = port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0));
     let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | '\\');
     if authority.is_empty() || authority.starts_with(':') || authority.contains(bad) || bad_port {
-        return refuse(format!(
-            "`{text}` is not of the form `{scheme}://host:port`; buckets and paths belong to `target`"
-        ));
+        return refuse(
+            format!(
+                "`{text}` is not of the form `{scheme}://host:port`; buckets and paths belong to `target`"
+            ),
+            problems,
+        );
     }
     Some(format!("{scheme}://{authority}"))
 }
@@ -358,7 +371,7 @@ fn ranges(written: &file::Ranges, problems: &mut Problems<'_>) -> Ranges {
 
 fn positive(size: Size, at: Path, problems: &mut Problems<'_>) {
     if size.0 == 0 {
-        problems.error(at, "0 bytes are not possible here", "write for example `16MiB`");
+        problems.certain(Part::Value, at, "0 bytes are not possible here", "write for example `16MiB`");
     }
 }
 

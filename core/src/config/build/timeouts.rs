@@ -3,6 +3,7 @@
 use super::number;
 use crate::config::file::{self, Config};
 use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::config::units::TimeSpan;
 use crate::config::yaml::Node;
 use crate::plan::Timeouts;
@@ -105,6 +106,6 @@ fn fits(value: Duration, interval: Duration, least: u32, at: &str, problems: &mu
 
 fn not_zero(value: Duration, at: &str, problems: &mut Problems<'_>) {
     if value.is_zero() {
-        problems.error(at, "a deadline of 0 can never be met", "write for example `5s`");
+        problems.certain(Part::Value, at, "a deadline of 0 can never be met", "write for example `5s`");
     }
 }

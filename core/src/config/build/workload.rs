@@ -1,12 +1,13 @@
 //! Workload entries as written → entries of a plan, each with its pool.
 
 use super::details;
-use super::paths::Relative;
+use super::paths::{self, Relative};
 use super::pools::{Pools, Selection};
 use super::sizes::Sizes;
 use crate::config::file::{self, Op};
 use crate::config::path::Path;
 use crate::config::problems::Problems;
+use crate::config::source::Part;
 use crate::config::units::{Count, Size};
 use crate::plan::{Detail, Entry, Fill, Naming, Pattern, Pool, PoolId, Scheme, SizeSpec, Uri};
 use crate::stats::Operation;
@@ -92,7 +93,12 @@ fn operation(op: Op, at: &Path, problems: &mut Problems<'_>) -> Option<Operation
         Op::Copy => Some(Operation::Copy),
         Op::Mkdir | Op::Rmdir | Op::Rename => {
             let help = "remove this entry; supported are get, put, stat, list, delete, copy, read and write";
-            problems.error(at.child("op"), "this operation is not supported by this version", help);
+            problems.certain(
+                Part::Value,
+                at.child("op"),
+                "this operation is not supported by this version",
+                help,
+            );
             None
         }
     }
@@ -119,7 +125,12 @@ fn check_keys(entry: &file::Entry, at: &Path, problems: &mut Problems<'_>) {
     ];
     for (key, given, operations, whose) in keys {
         if given && !operations.contains(&entry.op) {
-            problems.key_error(at.child(key), format!("`{key}` belongs to {whose}"), "remove it here");
+            problems.certain(
+                Part::Key,
+                at.child(key),
+                format!("`{key}` belongs to {whose}"),
+                "remove it here",
+            );
         }
     }
 }
@@ -151,7 +162,7 @@ fn pool_of(
     let path = match Relative::parse(&entry.path, around.target) {
         Ok(path) => path,
         Err(why) => {
-            problems.error(at.child("path"), format!("`{}` cannot be used: {why}", entry.path), "");
+            paths::unusable(&entry.path, &why, at.child("path"), problems);
             return None;
         }
     };
@@ -216,8 +227,9 @@ fn put_pool(
         spec: entry.size_spec.as_ref(),
     };
     if !sizes.given() {
-        problems.error(
-            at.clone(),
+        problems.missing_in(
+            at,
+            &[at.child("object_size"), at.child("size_spec")],
             "`put` needs the size of its objects",
             "write `object_size: 1MiB` or a `size_spec`",
         );
@@ -293,9 +305,19 @@ fn check_blocks(entry: &file::Entry, at: &Path, direct: bool, pool: &Pool, probl
     let smallest = pool.sizes.bounds().0;
     let known = !matches!(pool.naming, Naming::Single | Naming::Listed { .. });
     if block.0 == 0 {
-        problems.error(at, "a block has at least 1 byte", "write for example `block_size: 4KiB`");
+        problems.certain(
+            Part::Value,
+            at,
+            "a block has at least 1 byte",
+            "write for example `block_size: 4KiB`",
+        );
     } else if block.0 > i64::MAX as u64 {
-        problems.error(at, "a block cannot be larger than any file", "write for example `block_size: 4KiB`");
+        problems.certain(
+            Part::Value,
+            at,
+            "a block cannot be larger than any file",
+            "write for example `block_size: 4KiB`",
+        );
     } else if direct && !block.0.is_multiple_of(SECTOR) {
         let message = format!("direct access needs blocks in multiples of {SECTOR} bytes, not {block}");
         problems.error(at, message, "write for example `block_size: 4KiB`, or a `file://` target");
@@ -323,7 +345,8 @@ fn finish(
     problems: &mut Problems<'_>,
 ) -> Entry {
     let weight = u32::try_from(entry.weight.0).unwrap_or_else(|_| {
-        problems.error(
+        problems.certain(
+            Part::Value,
             at.child("weight"),
             format!("the weight {} is too large", entry.weight),
             "weights are relative",

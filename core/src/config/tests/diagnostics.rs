@@ -145,6 +145,69 @@ fn what_only_follows_from_another_mistake_is_not_said() {
 }
 
 #[test]
+fn a_mistake_hides_only_what_may_follow_from_it() {
+    let lease = "a lease of 1ms would end healthy runs: any host stands still for so long now and then";
+    let part = |yaml: &str, text: &str| wrong(yaml).iter().any(|line| line.contains(text));
+    for (yaml, first, second) in [
+        // Keys of one section that have nothing to do with each other; a key that resembles none.
+        (with("timeouts: {silense: 20s, lease: 1ms}"), "unknown key `silense`", lease),
+        (with("timeouts: {whatever: 1, lease: 1ms}"), "unknown key `whatever`", lease),
+        (with("interval: often\ntimeouts: {lease: 1ms}"), "`often`", lease),
+        (
+            with("storage: {credentials: {access_key: 'env:KEY', whatever: 1}}"),
+            "unknown key `whatever`",
+            "these keys do not form one kind of credentials",
+        ),
+        // What is missing beside it.
+        (working(&["op: put, path: new/, wieght: 3"]), "`wieght`", "`put` needs the size"),
+        (GOOD.replace("count: 10", "fil: zero"), "`fil`", "4:7 the key `count` is missing here"),
+        // Other sections, and other items.
+        (
+            GOOD.replace("file:///tmp/x", "nowhere").replace("prepare:", "prepare:\n  cleanup: yess"),
+            "`yess`",
+            "`nowhere` has no scheme",
+        ),
+        (with("distributed: {start_dely: 2s, agents: ['h 2']}"), "`start_dely`", "`h 2` is not an address"),
+        (
+            working(&["op: get, path: data/, wieght: 1", "op: get, path: ../data/"]),
+            "`wieght`",
+            "`../data/` cannot be used",
+        ),
+        (
+            with("storage: {endpoint: nowhere}").replace("file:///tmp/x", "5"),
+            "expected text",
+            "an endpoint begins with",
+        ),
+    ] {
+        assert!(part(&yaml, first) && part(&yaml, second), "{yaml}\n{:?}", wrong(&yaml));
+    }
+}
+
+#[test]
+fn a_misspelt_key_may_explain_what_concerns_it() {
+    let put = "workload: [{op: put, path: a/, object_size: 1KiB}]";
+    for (lines, misspelt) in [
+        ("error_handling: {initial_retry_delay_ms: 90000, max_retry_dely_ms: 100000}", "max_retry_dely_ms"),
+        ("intervall: 500ms\ntimeouts: {silence: 1500ms}", "intervall"),
+        (
+            "distributed: {agents: [a, b], tree_creation_mode: concurrent, shared_filesystm: true}",
+            "shared_filesystm",
+        ),
+        (
+            "prepare: {directory_structre: {width: 1, depth: 1, files_per_dir: 1}, ensure_objects: [{size: 1KiB}]}",
+            "directory_structre",
+        ),
+    ] {
+        let found = wrong(&format!("target: 'null://'\n{put}\n{lines}\n"));
+        assert!(found.len() == 1 && found[0].ends_with(&format!("`{misspelt}`")), "{lines}\n{found:?}");
+    }
+    let sizes = "op: put, path: a/, size_distribution: {type: uniform, min: 9MiB, maxx: 10MiB}";
+    assert_eq!(wrong(&working(&[sizes])), ["6:71 unknown key `maxx`"]);
+    let own = "workload: [{op: stat}]\ndistributed: {agents: [{address: h, target_overide: 'null://'}]}";
+    assert_eq!(wrong(own), ["2:37 unknown key `target_overide`"]);
+}
+
+#[test]
 fn a_meaning_that_cannot_be_is_placed_like_a_misspelling() {
     let yaml = working(&["op: read, path: data/, block_size: 1MiB"]);
     let expected = "\
@@ -193,8 +256,17 @@ fn words_of_other_tools_lead_to_ours() {
     ] {
         assert_eq!(help(&working(&[entry])), [expected], "{entry}");
     }
-    let set = GOOD.replace("count: 10", "nrfiles: 10");
-    assert_eq!(help(&set), ["did you mean `count`?"]);
+    for (theirs, expected) in [("count: 10, nrfiles", "count"), ("bs", "size"), ("block", "size")] {
+        let set = GOOD.replace("count: 10, size", &format!("count: 10, {theirs}"));
+        let set = set.replace("count: 10, nrfiles: 64KiB", "nrfiles: 10");
+        assert_eq!(help(&set), [format!("did you mean `{expected}`?")], "{theirs}");
+    }
+    let service = "of an object store; agents are listed in `distributed.agents`";
+    assert_eq!(help(&with("distributed: {agents: [{host: h1}]}")), ["did you mean `address`?"]);
+    assert_eq!(help(&with("storage: {host: h1}")), [format!("did you mean `endpoint` ({service})?")]);
+    let elsewhere = format!("write `storage.endpoint`: {service}");
+    assert_eq!(help(&with("host: h1")), std::slice::from_ref(&elsewhere));
+    assert_eq!(help(&working(&["op: get, path: data/, host: h1"])), [elsewhere]);
 }
 
 #[test]

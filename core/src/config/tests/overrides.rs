@@ -58,3 +58,31 @@ error: `workload.5` does not exist: the list has 1 items
         );
     }
 }
+
+/// The places and messages of what is wrong in the file.
+fn wrong_in_file(yaml: &str, setting: &str) -> Vec<String> {
+    let settings = [setting].map(str::to_owned);
+    let bad = load(yaml, &settings, "bench.yaml").unwrap_err();
+    let in_file = bad.iter().filter_map(|one| one.place.as_ref().map(|place| (place, &one.message)));
+    let in_file = in_file.map(|(place, message)| format!("{}:{} {message}", place.line(), place.column()));
+    in_file.skip(1).collect()
+}
+
+#[test]
+fn a_setting_that_is_refused_moves_nothing() {
+    let yaml = "\
+target: 'null://'
+workload:
+  - {op: list, page_size: 0}
+  - {op: list, page_size: 0}
+";
+    let expected = ["4:27 a page of 0 keys is not possible"];
+    assert_eq!(wrong_in_file(yaml, "workload.0={op: get"), expected, "the first would have been replaced");
+}
+
+#[test]
+fn a_setting_without_a_key_explains_nothing() {
+    let yaml = "target: nowhere\nduration: 0s\nconcurrency: 0\nworkload: [{op: get}]\n";
+    let places = wrong_in_file(yaml, "=5").into_iter().map(|line| line[..2].to_owned()).collect::<Vec<_>>();
+    assert_eq!(places, ["1:", "2:", "3:"]);
+}
