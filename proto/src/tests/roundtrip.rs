@@ -66,8 +66,14 @@ fn statuses_have_the_numbers_of_the_protocol() {
 #[test]
 fn the_encoding_does_not_change() {
     let message = from_agent(Report::Ready { unix: iobench_core::time::Unix(1) });
-    let bytes = [0x11, 7, 0, 0, 0, 0, 0, 0, 0, 0x18, 1, 0x20, 4, 0x28, 5, 0x30, 1, 0x5a, 2, 0x08, 1];
-    assert_eq!(to_bytes(&message), bytes);
+    let head = [0x11, 7, 0, 0, 0, 0, 0, 0, 0, 0x18, 1, 0x20, 4, 0x28, 5, 0x30, 1];
+    let body = [0x5a, 2, 0x08, 1];
+    assert_eq!(to_bytes(&message), [&head[..], &[0x38, 2], &body].concat());
+    // As peers wrote it that do not count what they keep.
+    let older = AgentMessage { kept_before: None, ..message };
+    let bytes = [&head[..], &body].concat();
+    assert_eq!(to_bytes(&older), bytes);
+    assert_eq!(from_bytes(&bytes), Ok(older));
     let abort = from_controller(Control::Abort { reason: "ok".into() });
     let bytes = [0x11, 7, 0, 0, 0, 0, 0, 0, 0, 0x18, 1, 0x30, 6, 0x82, 0x01, 4, 0x0a, 2, b'o', b'k'];
     assert_eq!(frame(abort), bytes);
