@@ -49,6 +49,7 @@ fn small_aliases_are_fine() {
 
 /// Runs `load` and gives up on it: an attack on a parser costs minutes or for ever, a bound milliseconds, on a busy host
 /// some seconds.
+#[expect(clippy::disallowed_methods, reason = "a test does not wait for ever")]
 fn quickly(yaml: &str) -> String {
     let (done, answer) = channel();
     let yaml = yaml.to_owned();
