@@ -10,9 +10,9 @@ use std::time::Duration;
 /// Acknowledgements are sent at most this often, except for a terminal message.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Copies of messages that one request to send again may bring beside what was missing: all that an agent keeps, and as
-/// much again for its stages.
-const COPIES: usize = 2 * UNACKNOWLEDGED;
+/// More than an agent keeps, intervals and the ends of its stages: so many intervals are counted, and so many copies may
+/// one request to send again bring beside what was missing.
+const KEPT_MAX: usize = 2 * UNACKNOWLEDGED;
 
 /// What a message is to those before it.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -107,7 +107,7 @@ impl Delivery {
 
     /// The agent is asked to send again what it keeps: some of that may be on its way already.
     pub(super) fn asked_again(&mut self) {
-        self.copies = if mutant("copies") { usize::MAX } else { COPIES };
+        self.copies = if mutant("copies") { usize::MAX } else { KEPT_MAX };
     }
 
     /// How many messages are missing, as far as is known.
@@ -127,7 +127,7 @@ impl Delivery {
         if mutant("early_acknowledgement") {
             self.written(sequence, false);
         }
-        if is_interval && self.intervals.len() < COPIES {
+        if is_interval && self.intervals.len() < KEPT_MAX {
             self.intervals.insert(sequence);
         }
     }
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(delivery.gets(0, 0), Arrival::InOrder);
         assert_eq!(delivery.gets(0, 0), Arrival::GoneBack);
         delivery.asked_again();
-        for _ in 0..COPIES {
+        for _ in 0..KEPT_MAX {
             assert_eq!(delivery.gets(0, 0), Arrival::Copy);
         }
         assert_eq!(delivery.gets(0, 0), Arrival::GoneBack);

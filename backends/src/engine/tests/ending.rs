@@ -1,7 +1,7 @@
 //! How stages end when they do not just end.
 
 use super::*;
-use crate::file::Leased;
+use crate::file::uring::lease::Leased;
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 /// A plan that reads one object.

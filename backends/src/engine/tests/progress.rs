@@ -1,7 +1,7 @@
 //! What a stage shows of what is neither an object nor a byte, and what bounds it.
 
 use super::*;
-use crate::file::Leased;
+use crate::file::uring::lease::Leased;
 
 /// Steps in the reports of a stage whose objects are all done.
 fn after_the_objects(ran: &Ran, objects: u64) -> Vec<u64> {

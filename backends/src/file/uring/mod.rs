@@ -1,6 +1,8 @@
 //! Files by `io_uring`: one ring a thread, an operation in flight on each slot.
 
 mod job;
+#[cfg(test)]
+pub(crate) mod lease;
 mod ring;
 mod table;
 #[cfg(test)]

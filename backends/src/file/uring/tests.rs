@@ -289,7 +289,7 @@ fn a_put_makes_the_directories_it_needs() {
 #[test]
 fn dropping_an_executor_with_something_in_flight_is_safe() {
     let mut bench = Bench::buffered();
-    let _lease = crate::file::Leased::new(&bench.path());
+    let _lease = super::lease::Leased::new(&bench.path());
     let object = ObjectId { pool: PoolId(0), key: 0 };
     bench
         .executor
