@@ -127,7 +127,8 @@ impl Delivery {
         if mutant("early_acknowledgement") {
             self.written(sequence, false);
         }
-        if is_interval && self.intervals.len() < KEPT_MAX {
+        let counted = if mutant("counted") { UNACKNOWLEDGED } else { KEPT_MAX };
+        if is_interval && self.intervals.len() < counted {
             self.intervals.insert(sequence);
         }
     }

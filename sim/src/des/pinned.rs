@@ -44,6 +44,7 @@ pub const PINNED: &[Pinned] = &[
     pinned(0x39f_2923, 0xb52b_74ee_e5f4_a694, None),
     pinned(0x2_aafe, 0x9a10_a1b8_476a_df4e, None),
     pinned(0x2_f1fa, 0x722d_b077_619b_dd65, Some("unheard")),
+    pinned(0x98b_3524, 0x227f_b07b_3830_403b, Some("counted")),
 ];
 
 impl Pinned {

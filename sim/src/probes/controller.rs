@@ -160,6 +160,20 @@ pub const CONTROLLER: &[Probe] = &[
         bench.disk_goes_on();
         bench.told("has sent no statistics") == 0
     }),
+    probe("counted", "an agent that holds one interval more than usual is thought to have room", || {
+        let mut bench = Bench::started();
+        bench.disk_stalls = true;
+        (0..=UNACKNOWLEDGED).for_each(|_| bench.say(0, running(0)));
+        for patience in [50, 20] {
+            let (agent, sequence) = bench.unanswered.remove(0);
+            bench.tell(Input::Persisted { agent, sequence });
+            for _ in 0..patience {
+                bench.pass(Duration::from_secs(1));
+                bench.answer(0, Duration::ZERO, 0);
+            }
+        }
+        bench.told("has sent no statistics") == 0
+    }),
     probe("ask_again", "an answer that measures our own absence leaves us without a sample", || {
         asked_after_absence(|bench| bench.asked.len() - 1) == 1
     }),
